@@ -1,0 +1,74 @@
+/*
+ * op_setup.c: what the operators' setup functions share: errors that name the node, and the usual checks.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "graph/op.h"
+
+static ax_status fail_with(ax_setup *s, ax_status status, const char *fmt, va_list args)
+{
+    char text[AX_TEXT_MAX];
+
+    vsnprintf(text, sizeof text, fmt, args);
+    return ax_fail(s->err, status, "node \"%s\" (%s): %s", s->node->name ? s->node->name : "",
+                   s->node->op->type, text);
+}
+
+ax_status ax_setup_fail(ax_setup *s, const char *fmt, ...)
+{
+    ax_status status;
+    va_list args;
+
+    va_start(args, fmt);
+    status = fail_with(s, AX_ERR_INVALID, fmt, args);
+    va_end(args);
+    return status;
+}
+
+ax_status ax_setup_unsupported(ax_setup *s, const char *fmt, ...)
+{
+    ax_status status;
+    va_list args;
+
+    va_start(args, fmt);
+    status = fail_with(s, AX_ERR_UNSUPPORTED, fmt, args);
+    va_end(args);
+    return status;
+}
+
+ax_status ax_setup_float(ax_setup *s, int i, int min_rank, int max_rank)
+{
+    char shape[128];
+
+    if (i >= s->n_in || s->in[i].shape.rank < 0)
+        return ax_setup_fail(s, "input %d is missing", i);
+    if (s->in[i].type != AX_FLOAT)
+        return ax_setup_fail(s, "input %d is %s, not float", i, ax_dtype_name(s->in[i].type));
+    if (s->in[i].shape.rank < min_rank || s->in[i].shape.rank > max_rank)
+        return ax_setup_fail(s, "input %d has shape %s, of %d dimensions; %d to %d are possible", i,
+                             ax_shape_text(&s->in[i].shape, shape, sizeof shape),
+                             s->in[i].shape.rank, min_rank, max_rank);
+    return AX_OK;
+}
+
+void ax_setup_same(ax_setup *s, int i)
+{
+    s->out[0].type = s->in[i].type;
+    s->out[0].shape = s->in[i].shape;
+}
+
+void *ax_setup_prep(ax_setup *s, size_t size)
+{
+    s->prep = ax_arena_alloc(s->arena, size);
+    return s->prep;
+}
+
+ax_status ax_setup_axis(ax_setup *s, int64_t axis, int rank, int *out)
+{
+    if (axis < -rank || axis >= rank)
+        return ax_setup_fail(s, "axis %lld is out of range for %d dimensions", (long long) axis,
+                             rank);
+    *out = (int) (axis < 0 ? axis + rank : axis);
+    return AX_OK;
+}

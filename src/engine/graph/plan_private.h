@@ -1,0 +1,55 @@
+/*
+ * plan_private.h: what plan.c decides and exec.c carries out.
+ */
+#ifndef AX_PLAN_PRIVATE_H
+#define AX_PLAN_PRIVATE_H
+
+#include "graph/plan.h"
+
+#define AX_NOWHERE ((size_t) -1)
+
+typedef enum ax_step_kind {
+    AX_STEP_FORWARD,
+    AX_STEP_FORWARD_STATS,
+    AX_STEP_FORWARD_MERGE, /* all shards meet */
+    AX_STEP_LOSS,
+    AX_STEP_BACKWARD,
+    AX_STEP_BACKWARD_STATS,
+    AX_STEP_BACKWARD_MERGE /* all shards meet */
+} ax_step_kind;
+
+typedef struct ax_step {
+    ax_step_kind kind;
+    int node;
+} ax_step;
+
+/* One node as planned. Offsets are into the shard's arena, AX_NOWHERE: none. */
+typedef struct ax_planned {
+    void *prep;
+    size_t scratch_bytes, scratch_backward_bytes, saved_bytes;
+    size_t scratch, scratch_backward, saved;
+    int alias;     /* input whose bytes output 0 shares by meaning, -1 */
+    bool backward; /* takes part in the backward pass */
+    bool forward_skipped, backward_skipped; /* aliases: nothing to do */
+    bool *add;     /* per input: add to the gradient, another consumer wrote it before */
+} ax_planned;
+
+struct ax_plan {
+    ax_arena arena;
+    const ax_graph *graph;
+    int64_t batch;
+    bool training;
+    int loss_value;
+    ax_tensor *value;    /* types and shapes; data of weights */
+    int *root;           /* per value: the value whose buffer holds it (itself, unless shared) */
+    size_t *place;       /* per root value that is computed or an input: offset in the shard's arena */
+    bool *has_grad;      /* per value: the backward pass computes its gradient */
+    int *grad_root;      /* per value: the value whose gradient buffer holds its gradient */
+    size_t *grad_place;  /* per gradient root (not trainable weights): offset */
+    ax_planned *node;
+    int n_steps;
+    ax_step *step;
+    size_t bytes; /* of a shard's arena */
+};
+
+#endif /* AX_PLAN_PRIVATE_H */

@@ -1,0 +1,28 @@
+/*
+ * reduce.h: from the private gradients of the shards to one step of the optimizer.
+ *
+ * The parameters are cut into fixed blocks that end where a weight ends. Each block is summed over
+ * the shards in their order, clipped, and handed to the optimizer, by whichever thread comes first;
+ * a norm is the sum of the blocks' sums in order. Nothing depends on the number of threads.
+ */
+#ifndef AX_REDUCE_H
+#define AX_REDUCE_H
+
+#include "graph/graph.h"
+#include "nn/optimizer.h"
+#include "tensor/pool.h"
+
+typedef struct ax_reduce ax_reduce;
+
+/* The graph must be bound; optimizer and graph must outlive it. */
+ax_status ax_reduce_create(const ax_env *env, ax_graph *g, ax_optimizer *o, ax_reduce **out,
+                           ax_error *err);
+/* One step with the given learning rate. grad: n vectors of g->n_param floats; the first is
+ * overwritten by the sum. AX_ERR_CANCELLED leaves the parameters half updated. */
+ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, int n, double rate,
+                         ax_error *err);
+/* Is every parameter a finite number? */
+ax_status ax_reduce_check(ax_reduce *r, ax_pool *pool, bool *finite, ax_error *err);
+void ax_reduce_free(ax_reduce *r);
+
+#endif /* AX_REDUCE_H */

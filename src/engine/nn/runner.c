@@ -1,0 +1,221 @@
+/*
+ * runner.c: see runner.h. A lane is the memory of one chunk in flight; it has an exec per plan, all over the
+ * same arena, because a lane runs one chunk at a time.
+ */
+#include "nn/runner.h"
+
+#define N_PLANS 7 /* batches of 64, 32, ..., 1 */
+
+/* A chunk of a big network is made smaller until its memory fits this. */
+#define LANE_BYTES ((size_t) 128 * 1024 * 1024)
+
+typedef struct lane {
+    void *memory;
+    ax_exec *exec[N_PLANS];
+} lane;
+
+struct ax_runner {
+    ax_env env;
+    const ax_model *model;
+    ax_plan *plan[N_PLANS];
+    size_t memory_bytes; /* of every lane's memory */
+    int n_lanes;
+    lane *lane;
+    ax_pool *own_pool; /* of one thread, when the caller has none: kernels poll through it */
+};
+
+/* What the chunks of one ax_exec_run need. */
+typedef struct flight {
+    ax_runner *runner;
+    const uint8_t *rows;
+    size_t row_bytes;
+    ax_row_source source;
+    void *arg;
+    float *out;
+    int64_t *first; /* per chunk: its first row */
+} flight;
+
+ax_status ax_runner_create(const ax_env *env, const ax_model *m, int lanes, ax_runner **out,
+                           ax_error *err)
+{
+    ax_runner *r = ax_zalloc(env, sizeof(*r));
+
+    if (r == NULL)
+        return ax_nomem(err);
+    r->env = *env;
+    r->model = m;
+    r->n_lanes = lanes < 1 ? 1 : lanes;
+    r->lane = ax_zalloc(env, (size_t) r->n_lanes * sizeof(lane));
+    if (r->lane == NULL) {
+        ax_runner_free(r);
+        return ax_nomem(err);
+    }
+    *out = r;
+    return AX_OK;
+}
+
+static void free_lane_memory(ax_runner *r)
+{
+    for (int i = 0; i < r->n_lanes; i++) {
+        for (int k = 0; k < N_PLANS; k++) {
+            ax_exec_free(r->lane[i].exec[k]);
+            r->lane[i].exec[k] = NULL;
+        }
+        ax_free(&r->env, r->lane[i].memory);
+        r->lane[i].memory = NULL;
+    }
+}
+
+size_t ax_runner_memory(const ax_runner *r)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < r->n_lanes; i++)
+        n += r->lane[i].memory != NULL ? r->memory_bytes : 0;
+    return n;
+}
+
+void ax_runner_free(ax_runner *r)
+{
+    ax_env env;
+
+    if (r == NULL)
+        return;
+    env = r->env;
+    if (r->lane != NULL)
+        free_lane_memory(r);
+    for (int k = 0; k < N_PLANS; k++)
+        ax_plan_free(r->plan[k]);
+    ax_pool_close(r->own_pool);
+    ax_free(&env, r->lane);
+    ax_free(&env, r);
+}
+
+/* ---- plans and execs, made when first needed ---------------------------------------------------------- */
+
+static ax_status need_plan(ax_runner *r, int k, ax_error *err)
+{
+    ax_plan_spec spec = {.batch = AX_RUN_ROWS >> k, .training = false, .loss_value = -1};
+
+    if (r->plan[k] != NULL)
+        return AX_OK;
+    return ax_plan_create(&r->env, r->model->graph, &spec, &r->plan[k], err);
+}
+
+/* The largest plan that n rows fill and whose memory is moderate: 0 for 64 rows, 6 for one. */
+static ax_status plan_for(ax_runner *r, int64_t n, int *out, ax_error *err)
+{
+    int k = 0;
+
+    while ((AX_RUN_ROWS >> k) > n)
+        k++;
+    AX_TRY(need_plan(r, k, err));
+    while (k < N_PLANS - 1 && ax_plan_arena_bytes(r->plan[k]) > LANE_BYTES)
+        AX_TRY(need_plan(r, ++k, err));
+    *out = k;
+    return AX_OK;
+}
+
+/* Lanes get the memory of the largest plan in use. */
+static void need_memory(ax_runner *r, int k)
+{
+    size_t bytes = ax_plan_arena_bytes(r->plan[k]);
+
+    if (bytes <= r->memory_bytes)
+        return;
+    free_lane_memory(r); /* execs hold addresses within the old memory */
+    r->memory_bytes = bytes;
+}
+
+static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
+{
+    lane *l = &r->lane[i];
+
+    if (l->memory == NULL) {
+        l->memory = ax_alloc(&r->env, r->memory_bytes);
+        if (l->memory == NULL)
+            return ax_nomem(err);
+    }
+    if (l->exec[k] != NULL)
+        return AX_OK;
+    return ax_exec_create(&r->env, r->plan[k], l->memory, NULL, &l->exec[k], err);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static void load_rows(void *arg, int chunk, ax_exec *e)
+{
+    flight *f = arg;
+    int input = f->runner->model->input;
+
+    if (f->rows != NULL)
+        ax_exec_bind(e, input, f->rows + (size_t) f->first[chunk] * f->row_bytes);
+    else
+        f->source(f->arg, f->first[chunk], ax_plan_batch(ax_exec_plan(e)),
+                  ax_exec_value(e, input).data);
+}
+
+static void take_outputs(void *arg, int chunk, ax_exec *e)
+{
+    flight *f = arg;
+    const ax_model *m = f->runner->model;
+    size_t n = (size_t) ax_plan_batch(ax_exec_plan(e)) * (size_t) m->n_outputs;
+
+    memcpy(f->out + f->first[chunk] * m->n_outputs, ax_exec_value(e, m->output).data,
+           n * sizeof(float));
+    if (f->rows != NULL)
+        ax_exec_bind(e, m->input, NULL);
+}
+
+/* Cuts the next rows into at most one chunk a lane. Returns how many; *next moves on. */
+static ax_status cut(ax_runner *r, int64_t n, int64_t *next, ax_exec **exec, int64_t *first,
+                     int *chunks, ax_error *err)
+{
+    int plan[AX_MAX_THREADS];
+    int64_t at = *next;
+    int count = 0;
+
+    /* plans first: a larger one moves the lanes' memory */
+    for (int64_t i = at; count < r->n_lanes && i < n; count++) {
+        AX_TRY(plan_for(r, n - i, &plan[count], err));
+        need_memory(r, plan[count]);
+        i += AX_RUN_ROWS >> plan[count];
+    }
+    for (int i = 0; i < count; i++) {
+        int k = plan[i];
+
+        AX_TRY(need_exec(r, i, k, err));
+        exec[i] = r->lane[i].exec[k];
+        first[i] = at;
+        at += AX_RUN_ROWS >> k;
+    }
+    *next = at;
+    *chunks = count;
+    return AX_OK;
+}
+
+ax_status ax_runner_run(ax_runner *r, ax_pool *pool, const void *rows, ax_row_source source,
+                        void *arg, int64_t n, float *out, ax_error *err)
+{
+    ax_exec *exec[AX_MAX_THREADS];
+    int64_t first[AX_MAX_THREADS];
+    const ax_tensor input = {.type = r->model->graph->value[r->model->input].type,
+                             .shape = r->model->graph->value[r->model->input].shape};
+    flight f = {.runner = r, .rows = rows, .source = source, .arg = arg, .out = out, .first = first};
+    ax_exec_job job = {.load = load_rows, .loss = take_outputs, .arg = &f};
+    int64_t next = 0;
+
+    if (r->n_lanes > AX_MAX_THREADS)
+        return ax_fail(err, AX_ERR_INTERNAL, "%d lanes are too many", r->n_lanes);
+    if (pool == NULL && r->own_pool == NULL)
+        AX_TRY(ax_pool_open(&r->env, 1, &r->own_pool, err));
+    f.row_bytes = (size_t) ax_shape_span(&input.shape, 1, input.shape.rank) *
+                  ax_dtype_size(input.type);
+    while (next < n) {
+        int chunks;
+
+        AX_TRY(cut(r, n, &next, exec, first, &chunks, err));
+        AX_TRY(ax_exec_run(&r->env, exec, chunks, pool != NULL ? pool : r->own_pool, &job, err));
+    }
+    return AX_OK;
+}

@@ -1,0 +1,78 @@
+/*
+ * shards.h: one training batch, cut into pieces that run side by side.
+ *
+ * Shard s of a batch has the rows [s * rows, (s + 1) * rows) of it, the last one what is left; how
+ * many there are follows from the batch and the model, never from the threads. Each has a lane of
+ * memory: an arena, a private gradient, the targets of its rows, and its share of the epoch's
+ * metrics. Plans are made for the sizes that occur: the main one, what is left of a batch, and what
+ * is left of the epoch's last batch.
+ */
+#ifndef AX_SHARDS_H
+#define AX_SHARDS_H
+
+#include "graph/plan.h"
+#include "nn/dataset.h"
+#include "nn/metric.h"
+
+#define AX_MAX_SHARDS 16
+#define AX_SHARD_SIZES 3
+#define AX_SHARD_GRADIENT_BYTES ((int64_t) 256 << 20)
+
+/* clamp(ceil(batch / 4), 1, 16), fewer when that many gradients would need more than 256 MB, but
+ * not fewer than min(4, batch) for that reason. */
+int ax_shard_count(int64_t batch, int64_t n_param);
+
+typedef struct ax_lane {
+    void *memory;
+    float *grad;                   /* (n_param) */
+    ax_exec *exec[AX_SHARD_SIZES]; /* where this lane meets that size */
+    int32_t *classes;              /* (rows) */
+    float *values;                 /* (rows, value_width) */
+    float *weights, *loss_weights; /* (rows): of the sample; that times its class's. NULL: 1 */
+    double loss;                   /* of the batch just run, a weighted sum */
+    ax_tally tally;                /* of the epoch */
+} ax_lane;
+
+typedef struct ax_shards {
+    ax_env env;
+    const ax_model *model;
+    const ax_dataset *data;
+    const float *class_weight; /* (n_classes) or NULL */
+    int n;                     /* of a full batch */
+    int64_t batch, rows;       /* of a batch, of a shard */
+    int n_sizes;
+    int64_t size[AX_SHARD_SIZES];
+    ax_plan *plan[AX_SHARD_SIZES];
+    ax_lane lane[AX_MAX_SHARDS];
+    float *grad[AX_MAX_SHARDS]; /* the lanes', for ax_reduce_step */
+    ax_scores scores;           /* of the epoch, when a metric needs them */
+    /* of the batch that runs */
+    const int64_t *index; /* row numbers in the dataset */
+    int64_t count;        /* rows */
+    int64_t at;           /* first row's place within the epoch */
+} ax_shards;
+
+typedef struct ax_shards_spec {
+    const ax_model *model;
+    const ax_dataset *data;
+    const ax_metrics *metrics;
+    const float *class_weight;
+    int64_t batch;   /* at most n_train */
+    int64_t n_train; /* rows of an epoch */
+} ax_shards_spec;
+
+/* Everything in the spec must outlive it. Nothing is allocated later. */
+ax_status ax_shards_open(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
+                         ax_error *err);
+void ax_shards_close(ax_shards *s); /* zeros are fine */
+
+/* Forward, loss and backward for the rows index[0..count), which stand at `at` in the epoch. *loss
+ * is their mean. Returns in *used how many shards (and gradients) there were. */
+ax_status ax_shards_run(ax_shards *s, ax_pool *pool, const int64_t *index, int64_t count,
+                        int64_t at, uint64_t key, double *loss, int *used, ax_error *err);
+
+/* The epoch's metrics: reset before, merged in the order of the shards after. */
+void ax_shards_reset(ax_shards *s);
+void ax_shards_merge(const ax_shards *s, ax_tally *into);
+
+#endif /* AX_SHARDS_H */

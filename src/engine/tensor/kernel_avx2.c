@@ -1,0 +1,21 @@
+/*
+ * kernel_avx2.c: the kernels for AVX2, in 256-bit vectors.
+ */
+#if defined(__AVX2__) && defined(__FMA__)
+
+#define KERNEL_LANES  8
+#define KERNEL_NAME   "avx2"
+#define KERNEL_GETTER ax_kernels_avx2
+
+#include "tensor/kernel_impl.h"
+
+#else
+
+#include "tensor/kernel.h"
+
+const ax_kernels *ax_kernels_avx2(void)
+{
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,8 @@
+/*
+ * kernel_base.c: the kernels for what every CPU of the architecture has.
+ */
+#define KERNEL_LANES  4
+#define KERNEL_NAME   "baseline"
+#define KERNEL_GETTER ax_kernels_baseline
+
+#include "tensor/kernel_impl.h"

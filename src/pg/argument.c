@@ -1,0 +1,542 @@
+/*
+ * argument.c: the arguments of a prediction become one row of features.
+ *
+ *     one row            matched by column name; further columns are ignored
+ *     one jsonb or json  an object is matched by key, an array by position
+ *     one array          all numbers of the row by position, whatever columns they belong to
+ *     VARIADIC array     the same
+ *     as many arguments as the model has columns: one each, by position
+ *     as many numbers as the one array column of the model has elements
+ *     a literal without a type ('{1,2}', '\x00ff', '{"age": 3}')
+ *                        read as what the column is; a lone one may be an array or JSON for the whole row
+ *
+ * What an argument is follows from its type and is found out once a call site. What the model wants follows
+ * from the version, which may change from row to row, so fitting the two together is done each time and
+ * kept cheap. Only the columns of a row type are remembered: by the identifier of the row type, which
+ * changes with ALTER TABLE, and the version's uuid.
+ *
+ * Nothing here runs a user's code: cache.c relies on it.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+#include "argument.h"
+#include "compat.h"
+
+typedef enum SourceKind {
+    SOURCE_VALUE,   /* number, array or bytea: what the reader says */
+    SOURCE_ROW,     /* composite */
+    SOURCE_JSON,    /* json, as text */
+    SOURCE_JSONB,
+    SOURCE_LITERAL, /* unknown: a C string */
+    SOURCE_OTHER
+} SourceKind;
+
+typedef struct Source {
+    SourceKind kind;
+    Oid type;
+    AiaasReader reader;
+} Source;
+
+/* How the columns of a row type lie for a version. */
+typedef struct RowMap {
+    uint64 type_identifier; /* 0: none yet */
+    pg_uuid_t uuid;
+    int *attnum;    /* of each feature */
+    Source *source; /* its type */
+    int natts;
+    Datum *values; /* room for one row */
+    bool *isnull;
+} RowMap;
+
+struct AiaasArguments {
+    MemoryContext context;
+    int first, count;
+    bool variadic; /* one array was given with VARIADIC */
+    Source *source;
+    RowMap map;
+    float *buffer;
+    int64 room;
+};
+
+/* A row being filled. */
+typedef struct Row {
+    const AiaasModel *model;
+    float *buffer;
+    const void *row;
+    bool null; /* a NULL was met */
+} Row;
+
+/* ---- planning ------------------------------------------------------------------------------------ */
+
+static void init_source(Source *s, Oid type)
+{
+    s->type = type;
+    if (!OidIsValid(type) || type == UNKNOWNOID)
+        s->kind = SOURCE_LITERAL;
+    else if (aiaas_reader_init(&s->reader, type))
+        s->kind = SOURCE_VALUE;
+    else if (s->reader.type == JSONBOID)
+        s->kind = SOURCE_JSONB;
+    else if (s->reader.type == JSONOID)
+        s->kind = SOURCE_JSON;
+    else if (type_is_rowtype(s->reader.type))
+        s->kind = SOURCE_ROW;
+    else
+        s->kind = SOURCE_OTHER;
+}
+
+AiaasArguments *aiaas_arguments_plan(FunctionCallInfo fcinfo, int first)
+{
+    FmgrInfo *flinfo = fcinfo->flinfo;
+    MemoryContext old = MemoryContextSwitchTo(flinfo->fn_mcxt);
+    AiaasArguments *a = palloc0(sizeof(*a));
+
+    a->context = flinfo->fn_mcxt;
+    a->first = first;
+    a->count = PG_NARGS() - first;
+    a->variadic = get_fn_expr_variadic(flinfo);
+    a->source = palloc0(sizeof(Source) * Max(a->count, 1));
+    for (int i = 0; i < a->count; i++)
+        init_source(&a->source[i], get_fn_expr_argtype(flinfo, first + i));
+    MemoryContextSwitchTo(old);
+    if (a->count < 1)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("no features were given"),
+                        errhint("Give them after the model: a row, an array, or one by one.")));
+    return a;
+}
+
+/* ---- errors -------------------------------------------------------------------------------------- */
+
+static void refuse_type(const AiaasModel *m, const AiaasFeature *f, Oid type)
+{
+    if (!OidIsValid(type) || type == UNKNOWNOID)
+        type = TEXTOID;
+    ereport(ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH),
+             errmsg("feature \"%s\" of model \"%s\" is %s, not %s", f->name, m->ref.name, f->type,
+                    format_type_be(type)),
+             errhint("The features are %s. A cast such as ::%s may help.",
+                     aiaas_features_describe(m->features), f->type)));
+}
+
+static void refuse_count(const AiaasModel *m, int64 count, const char *what)
+{
+    int64 wanted = m->features->count;
+    const char *unit = "features";
+
+    if (strcmp(what, "arguments") != 0 || wanted == 1) {
+        wanted = m->features->width;
+        unit = "numbers";
+    }
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("model \"%s\" takes " INT64_FORMAT " %s, not " INT64_FORMAT " %s",
+                           m->ref.name, wanted, unit, count, what),
+                    errdetail("The features are %s.", aiaas_features_describe(m->features))));
+}
+
+static void refuse_nonfinite(const AiaasModel *m, const char *feature)
+{
+    ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                    errmsg("feature \"%s\" of model \"%s\" is NaN, infinite or out of range for "
+                           "type real",
+                           feature, m->ref.name)));
+}
+
+static void refuse_missing(const AiaasModel *m, const char *what, const char *feature)
+{
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                    errmsg("the %s has no \"%s\", which model \"%s\" needs", what, feature,
+                           m->ref.name),
+                    errdetail("The features are %s.", aiaas_features_describe(m->features))));
+}
+
+/* The name of the feature that a place in the row belongs to. */
+static const char *feature_at(const AiaasModel *m, int64 place)
+{
+    int i = m->features->count - 1;
+
+    while (i > 0 && m->features->column[i].offset > place)
+        i--;
+    return m->features->column[i].name;
+}
+
+/* ---- one value to one column ----------------------------------------------------------------------- */
+
+/* A value for `width` places from `offset` on; width 1 takes numbers too. False when the type is wrong. */
+static bool put_numbers(Row *r, const AiaasReader *reader, Datum value, int64 offset, int64 width,
+                        bool whole)
+{
+    float *place = r->buffer + offset;
+    const float *from = place;
+    AiaasRead got;
+
+    if (reader->kind == AIAAS_BYTES || (reader->kind == AIAAS_NUMBER && width != 1))
+        return false;
+    if (reader->kind == AIAAS_NUMBER)
+        got = aiaas_read_number(reader, value, place);
+    else
+        got = aiaas_read_array(reader, value, width, place, &from);
+    if (got == AIAAS_READ_WIDTH)
+        refuse_count(r->model, aiaas_read_width(reader, value), "elements");
+    if (got == AIAAS_READ_NONFINITE)
+        refuse_nonfinite(r->model, feature_at(r->model, offset));
+    r->null |= got == AIAAS_READ_NULL;
+    if (got != AIAAS_READ_OK)
+        return true;
+    if (whole)
+        r->row = from;
+    else if (from != place)
+        memcpy(place, from, sizeof(float) * width);
+    return true;
+}
+
+static void put_bytes(Row *r, Datum value)
+{
+    const AiaasFeature *f = &r->model->features->column[0];
+    const uint8 *bytes;
+
+    if (aiaas_read_bytes(value, f->width, &bytes) == AIAAS_READ_WIDTH)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("feature \"%s\" of model \"%s\" is " INT64_FORMAT
+                               " bytes long, not " INT64_FORMAT,
+                               f->name, r->model->ref.name, f->width,
+                               (int64) toast_raw_datum_size(value) - VARHDRSZ)));
+    r->row = bytes;
+}
+
+/* The text of a literal, read as the column's kind asks for. */
+static void put_literal(Row *r, const AiaasFeature *f, const char *text)
+{
+    AiaasReader reader;
+    Datum value;
+
+    if (f->kind == AIAAS_BYTES) {
+        put_bytes(r, DirectFunctionCall1(byteain, CStringGetDatum(text)));
+        return;
+    }
+    if (f->kind == AIAAS_NUMBER && strcmp(f->type, "boolean") == 0) {
+        value = DirectFunctionCall1(boolin, CStringGetDatum(text));
+        aiaas_reader_init(&reader, BOOLOID);
+    } else if (f->kind == AIAAS_NUMBER) {
+        value = DirectFunctionCall1(float8in, CStringGetDatum(text));
+        aiaas_reader_init(&reader, FLOAT8OID);
+    } else {
+        value = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(text), ObjectIdGetDatum(FLOAT4OID),
+                                 Int32GetDatum(-1));
+        aiaas_reader_init(&reader, FLOAT4ARRAYOID);
+    }
+    put_numbers(r, &reader, value, f->offset, f->width, false);
+}
+
+static void put_column(Row *r, int i, const Source *s, Datum value)
+{
+    const AiaasFeatures *all = r->model->features;
+    const AiaasFeature *f = &all->column[i];
+
+    if (s->kind == SOURCE_LITERAL) {
+        put_literal(r, f, DatumGetCString(value));
+        return;
+    }
+    if (s->kind == SOURCE_VALUE && f->kind == AIAAS_BYTES && s->reader.kind == AIAAS_BYTES) {
+        put_bytes(r, value);
+        return;
+    }
+    if (s->kind != SOURCE_VALUE || f->kind == AIAAS_BYTES ||
+        !put_numbers(r, &s->reader, value, f->offset, f->width, all->count == 1))
+        refuse_type(r->model, f, s->type);
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------------- */
+
+/* A number or boolean; anything else but null is refused. */
+static void put_json_scalar(Row *r, const JsonbValue *v, int64 place)
+{
+    double number = 0;
+
+    if (v->type == jbvNull)
+        r->null = true;
+    else if (v->type == jbvBool)
+        number = v->val.boolean;
+    else if (v->type == jbvNumeric)
+        number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+                                                    NumericGetDatum(v->val.numeric)));
+    else
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("feature \"%s\" of model \"%s\" is no number in the JSON",
+                               feature_at(r->model, place), r->model->ref.name)));
+    r->buffer[place] = (float) number;
+    if (!isfinite(r->buffer[place]))
+        refuse_nonfinite(r->model, feature_at(r->model, place));
+}
+
+/* All numbers of a JSON array, however nested, to `width` places from `offset` on. */
+static void put_json_array(Row *r, JsonbContainer *array, int64 offset, int64 width)
+{
+    JsonbIterator *it = JsonbIteratorInit(array);
+    JsonbIteratorToken token;
+    JsonbValue v;
+    int64 n = 0;
+
+    while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE) {
+        if (token == WJB_BEGIN_OBJECT)
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("the JSON array for model \"%s\" holds an object",
+                                   r->model->ref.name)));
+        if (token != WJB_ELEM)
+            continue;
+        if (n < width)
+            put_json_scalar(r, &v, offset + n);
+        n++;
+    }
+    if (n != width)
+        refuse_count(r->model, n, "elements");
+}
+
+static void put_json_column(Row *r, int i, const JsonbValue *v)
+{
+    const AiaasFeature *f = &r->model->features->column[i];
+
+    if (v->type == jbvNull) {
+        r->null = true;
+    } else if (v->type == jbvString && f->kind == AIAAS_BYTES) {
+        put_literal(r, f, pnstrdup(v->val.string.val, v->val.string.len));
+    } else if (f->kind == AIAAS_BYTES) {
+        refuse_type(r->model, f, JSONBOID);
+    } else if (v->type == jbvBinary) {
+        put_json_array(r, v->val.binary.data, f->offset, f->width);
+    } else {
+        if (f->width != 1)
+            refuse_type(r->model, f, JSONBOID);
+        put_json_scalar(r, v, f->offset);
+    }
+}
+
+static void put_json_object(Row *r, JsonbContainer *object)
+{
+    const AiaasFeatures *f = r->model->features;
+
+    for (int i = 0; i < f->count; i++) {
+        const char *name = f->column[i].name;
+        JsonbValue *v = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
+
+        if (v == NULL)
+            refuse_missing(r->model, "JSON object", name);
+        put_json_column(r, i, v);
+    }
+}
+
+static void put_jsonb(Row *r, Jsonb *json)
+{
+    if (JsonContainerIsObject(&json->root))
+        put_json_object(r, &json->root);
+    else if (r->model->features->bytes)
+        refuse_type(r->model, &r->model->features->column[0], JSONBOID);
+    else
+        put_json_array(r, &json->root, 0, r->model->features->width);
+}
+
+static void put_json_text(Row *r, const char *text)
+{
+    put_jsonb(r, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))));
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------- */
+
+static int find_attribute(TupleDesc desc, const char *name)
+{
+    for (int i = 0; i < desc->natts; i++) {
+        Form_pg_attribute att = TupleDescAttr(desc, i);
+
+        if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static void make_map(AiaasArguments *a, TupleDesc desc, uint64 identifier, const AiaasModel *m)
+{
+    MemoryContext old = MemoryContextSwitchTo(a->context);
+    const AiaasFeatures *f = m->features;
+    RowMap map = {.uuid = m->ref.uuid, .natts = desc->natts};
+
+    map.attnum = palloc(sizeof(int) * f->count);
+    map.source = palloc0(sizeof(Source) * f->count);
+    map.values = palloc(sizeof(Datum) * Max(desc->natts, 1));
+    map.isnull = palloc(sizeof(bool) * Max(desc->natts, 1));
+    for (int i = 0; i < f->count; i++) {
+        map.attnum[i] = find_attribute(desc, f->column[i].name);
+        if (map.attnum[i] < 0)
+            refuse_missing(m, "row", f->column[i].name);
+        init_source(&map.source[i], TupleDescAttr(desc, map.attnum[i])->atttypid);
+    }
+    if (a->map.type_identifier != 0) {
+        pfree(a->map.attnum);
+        pfree(a->map.source);
+        pfree(a->map.values);
+        pfree(a->map.isnull);
+    }
+    map.type_identifier = identifier;
+    a->map = map;
+    MemoryContextSwitchTo(old);
+}
+
+static void put_row(Row *r, AiaasArguments *a, Datum value)
+{
+    HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+    Oid type = HeapTupleHeaderGetTypeId(header);
+    int32 typmod = HeapTupleHeaderGetTypMod(header);
+    TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
+    uint64 identifier = assign_record_type_identifier(type, typmod);
+    HeapTupleData tuple;
+
+    if (a->map.type_identifier != identifier ||
+        memcmp(&a->map.uuid, &r->model->ref.uuid, sizeof(pg_uuid_t)) != 0)
+        make_map(a, desc, identifier, r->model);
+    tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+    ItemPointerSetInvalid(&tuple.t_self);
+    tuple.t_tableOid = InvalidOid;
+    tuple.t_data = header;
+    heap_deform_tuple(&tuple, desc, a->map.values, a->map.isnull);
+    ReleaseTupleDesc(desc);
+    for (int i = 0; i < r->model->features->count; i++) {
+        if (a->map.isnull[a->map.attnum[i]])
+            r->null = true;
+        else
+            put_column(r, i, &a->map.source[i], a->map.values[a->map.attnum[i]]);
+    }
+}
+
+/* ---- the whole call ------------------------------------------------------------------------------ */
+
+/* One value for all columns: an array, or a literal that holds one. False when it is none. */
+static bool put_whole(Row *r, const Source *s, Datum value)
+{
+    const AiaasFeatures *f = r->model->features;
+
+    if (s->kind != SOURCE_VALUE || s->reader.kind != AIAAS_ARRAY || f->bytes)
+        return false;
+    return put_numbers(r, &s->reader, value, 0, f->width, true);
+}
+
+/* A lone literal may be JSON or an array for the whole row. False when it is for one column. */
+static bool put_whole_literal(Row *r, const char *text)
+{
+    const char *p = text + strspn(text, " \t\r\n");
+    AiaasFeature whole = {.kind = AIAAS_ARRAY, .type = "real[]"};
+    bool brace = *p == '{';
+
+    if (*p == '[' || (brace && strchr("\"}", p[1 + strspn(p + 1, " \t\r\n")]) != NULL)) {
+        put_json_text(r, text);
+        return true;
+    }
+    if (!brace || r->model->features->bytes)
+        return false;
+    whole.width = r->model->features->width;
+    put_literal(r, &whole, text);
+    return true;
+}
+
+/* The forms that are one argument. False: it is one of several columns' kind. */
+static bool put_single(Row *r, AiaasArguments *a, const Source *s, Datum value)
+{
+    switch (s->kind) {
+    case SOURCE_ROW:
+        put_row(r, a, value);
+        return true;
+    case SOURCE_JSONB:
+        put_jsonb(r, DatumGetJsonbP(value));
+        return true;
+    case SOURCE_JSON:
+        put_json_text(r, TextDatumGetCString(value));
+        return true;
+    case SOURCE_LITERAL:
+        return put_whole_literal(r, DatumGetCString(value));
+    case SOURCE_VALUE:
+        return put_whole(r, s, value);
+    case SOURCE_OTHER:
+        break;
+    }
+    return false;
+}
+
+static bool any_null(const AiaasArguments *a, FunctionCallInfo fcinfo)
+{
+    for (int i = 0; i < a->count; i++)
+        if (PG_ARGISNULL(a->first + i))
+            return true;
+    return false;
+}
+
+static void put_arguments(Row *r, AiaasArguments *a, FunctionCallInfo fcinfo)
+{
+    const AiaasFeatures *f = r->model->features;
+    bool elements = f->count == 1 && f->column[0].kind == AIAAS_ARRAY && a->count == f->width;
+
+    if (a->count != f->count && !elements)
+        refuse_count(r->model, a->count, "arguments");
+    for (int i = 0; i < a->count && !r->null; i++) {
+        Datum value = PG_GETARG_DATUM(a->first + i);
+        const Source *s = &a->source[i];
+        AiaasFeature one = f->column[0];
+
+        if (PG_ARGISNULL(a->first + i)) {
+            r->null = true;
+        } else if (!elements || a->count == 1) {
+            put_column(r, i, s, value);
+        } else if (s->kind == SOURCE_LITERAL) {
+            one.kind = AIAAS_NUMBER;
+            one.width = 1;
+            one.offset = i;
+            put_literal(r, &one, DatumGetCString(value));
+        } else if (s->kind != SOURCE_VALUE || s->reader.kind != AIAAS_NUMBER) {
+            refuse_type(r->model, &f->column[0], s->type);
+        } else {
+            put_numbers(r, &s->reader, value, i, 1, false);
+        }
+    }
+}
+
+static void make_room(AiaasArguments *a, int64 width)
+{
+    if (a->room >= width)
+        return;
+    if (a->buffer != NULL)
+        pfree(a->buffer);
+    a->room = 0;
+    a->buffer = MemoryContextAllocHuge(a->context, sizeof(float) * width);
+    a->room = width;
+}
+
+const void *aiaas_arguments_read(AiaasArguments *a, FunctionCallInfo fcinfo, const AiaasModel *model)
+{
+    Row r = {.model = model};
+    Datum value = PG_GETARG_DATUM(a->first);
+
+    if (!model->features->bytes)
+        make_room(a, model->features->width);
+    r.row = r.buffer = a->buffer;
+    if (a->count == 1 && any_null(a, fcinfo))
+        return NULL;
+    if (a->variadic) {
+        if (!put_whole(&r, &a->source[0], value))
+            refuse_type(model, &model->features->column[0], a->source[0].type);
+    } else if (a->count > 1 || !put_single(&r, a, &a->source[0], value)) {
+        put_arguments(&r, a, fcinfo);
+    }
+    return r.null ? NULL : r.row;
+}

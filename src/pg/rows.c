@@ -1,0 +1,137 @@
+/*
+ * rows.c: the rows of a query, in memory, ready for the engine.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "feed.h"
+#include "guard.h"
+#include "rows.h"
+
+#define FIRST_ROOM 1024
+#define HASH_PIECE (1 << 20)
+
+static AiaasTarget *rows_make_target(void *arg, const char *column, Oid type)
+{
+    AiaasRows *r = arg;
+    const AiaasTarget *like = r->spec->like ? r->spec->like->target : NULL;
+
+    if (like == NULL)
+        r->target = aiaas_target_create(r->context, column, type, r->spec->hint);
+    else if (like->task == AX_TASK_CLASSIFICATION)
+        r->target = aiaas_target_for_model(r->context, column, type, like->task,
+                                           aiaas_labels_texts(like->labels),
+                                           aiaas_labels_count(like->labels), 1);
+    else
+        r->target = aiaas_target_for_model(r->context, column, type, like->task, NULL, 0,
+                                           like->width);
+    return r->target;
+}
+
+static void rows_start(void *arg, const AiaasFeatures *features)
+{
+    AiaasRows *r = arg;
+    ax_error err;
+
+    if (r->spec->input_width > 0 && r->spec->input_width != features->width)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("input_shape %s needs " INT64_FORMAT
+                               " numbers a row, the features have " INT64_FORMAT,
+                               r->spec->input_shape, r->spec->input_width, features->width),
+                        errdetail("The features are %s.", aiaas_features_describe(features))));
+    r->features = features;
+    aiaas_check(ax_dataset_create(&r->env, features->bytes ? AX_UINT8 : AX_FLOAT, features->width,
+                                  &r->dataset, &err),
+                &err, NULL);
+}
+
+static void append_weight(AiaasRows *r, float weight)
+{
+    if (r->count >= r->weight_room) {
+        r->weight_room = Max(FIRST_ROOM, r->weight_room * 2);
+        if (r->weight == NULL)
+            r->weight = MemoryContextAllocHuge(r->context, r->weight_room * sizeof(float));
+        else
+            r->weight = repalloc_huge(r->weight, r->weight_room * sizeof(float));
+    }
+    r->weight[r->count] = weight;
+}
+
+static uint64 hash_piecewise(const void *bytes, Size len, uint64 seed)
+{
+    const unsigned char *p = bytes;
+
+    for (; len > HASH_PIECE; p += HASH_PIECE, len -= HASH_PIECE)
+        seed = hash_bytes_extended(p, HASH_PIECE, seed);
+    return hash_bytes_extended(p, (int) len, seed);
+}
+
+static void rows_row(void *arg, const void *features, float weight)
+{
+    AiaasRows *r = arg;
+    Size size = r->features->bytes ? sizeof(uint8) : sizeof(float);
+    ax_error err;
+
+    aiaas_check(ax_dataset_append(r->dataset, features, &err), &err, NULL);
+    if (r->weighted)
+        append_weight(r, weight);
+    r->hash = hash_piecewise(features, r->features->width * size, r->hash);
+    r->count++;
+}
+
+/* Hands targets and weights over to the dataset, which copies them. */
+static void finish(AiaasRows *r)
+{
+    AiaasTarget *t = r->target;
+    ax_error err;
+
+    if (r->spec->like == NULL)
+        aiaas_target_finish(t);
+    if (t->task == AX_TASK_CLASSIFICATION)
+        aiaas_check(ax_dataset_set_classes(r->dataset, t->code, aiaas_labels_count(t->labels), &err),
+                    &err, NULL);
+    else
+        aiaas_check(ax_dataset_set_values(r->dataset, t->value, t->width, &err), &err, NULL);
+    r->hash = aiaas_target_hash(t, r->hash);
+    if (r->weighted) {
+        aiaas_check(ax_dataset_set_weights(r->dataset, r->weight, &err), &err, NULL);
+        r->hash = hash_piecewise(r->weight, r->count * sizeof(float), r->hash);
+        pfree(r->weight);
+        r->weight = NULL;
+    }
+    aiaas_target_release(t);
+}
+
+AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
+{
+    MemoryContext old = MemoryContextSwitchTo(context);
+    AiaasRows *r = palloc0(sizeof(*r));
+    AiaasFeedSpec feed = {
+        .query = spec->query,
+        .argument = spec->argument,
+        .target_column = spec->target_column,
+        .weight_column = spec->weight_column,
+        .model = spec->like ? spec->like->features : NULL,
+        .input_width = spec->input_width,
+        .input_shape = spec->input_shape,
+        .volatile_caller = true,
+        .keep_order = true,
+        .make_target = rows_make_target,
+        .start = rows_start,
+        .row = rows_row,
+        .arg = r,
+    };
+
+    r->context = context;
+    r->spec = spec;
+    r->weighted = spec->weight_column != NULL;
+    aiaas_env_init(&r->env, context, true);
+    aiaas_feed_run(&feed);
+    finish(r);
+    r->spec = NULL;
+    MemoryContextSwitchTo(old);
+    return r;
+}

@@ -1,0 +1,45 @@
+/*
+ * rows.h: the rows of a query, in memory, ready for the engine.
+ *
+ * What a training reads: an ax_dataset with its targets and weights, the feature columns and the classes
+ * that were found. Rows go into the dataset as they leave the executor.
+ */
+#ifndef AIAAS_ROWS_H
+#define AIAAS_ROWS_H
+
+#include "postgres.h"
+
+#include "ax.h"
+#include "feature.h"
+#include "target.h"
+
+typedef struct AiaasRows {
+    ax_env env;
+    MemoryContext context; /* everything lives here */
+    ax_dataset *dataset;
+    const AiaasFeatures *features;
+    AiaasTarget *target; /* classes and task; its rows are already in the dataset */
+    int64 count;
+    uint64 hash; /* of rows and targets */
+
+    /* while reading */
+    bool weighted;
+    float *weight;
+    int64 weight_room;
+    const struct AiaasRowsSpec *spec;
+} AiaasRows;
+
+typedef struct AiaasRowsSpec {
+    const char *query;
+    const char *argument; /* its name, for errors */
+    const char *target_column; /* NULL: the last one */
+    const char *weight_column; /* NULL: none */
+    ax_task hint;
+    const AiaasRows *like; /* validation rows: the columns and classes of these */
+    int64 input_width;     /* product of input_shape, 0 when not given */
+    const char *input_shape;
+} AiaasRowsSpec;
+
+extern AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec);
+
+#endif /* AIAAS_ROWS_H */
