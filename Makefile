@@ -17,13 +17,18 @@ GLUE_SOURCES := $(sort $(wildcard src/pg/*.c))
 CC_TARGET := $(shell $(CC) -dumpmachine 2>/dev/null)
 BLAS_INCLUDE := $(firstword $(wildcard /usr/include/*/openblas-pthread /usr/include/openblas))
 
+comma := ,
+
 # No fast-math and no contraction: the same input gives the same bits, and NaN stays NaN.
 ENGINE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -Isrc/engine $(addprefix -isystem ,$(BLAS_INCLUDE)) \
 	-g -fPIC -pthread -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off \
 	-Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wvla -Wundef \
 	-Wwrite-strings -Wno-unused-parameter -MMD -MP \
 	$(if $(AIAAS_WERROR),-Werror) $(AIAAS_CFLAGS)
-ENGINE_LIBS := -lopenblas -lpthread -lm
+# The serial OpenBLAS where it is: the threaded one starts its pool as soon as it is loaded, in the backend and
+# with PostgreSQL's signals unblocked. The engine's own threads call it side by side.
+BLAS_SERIAL := $(firstword $(wildcard /usr/lib/*/openblas-serial))
+ENGINE_LIBS := $(if $(BLAS_SERIAL),-L$(BLAS_SERIAL) -Wl$(comma)-rpath$(comma)$(BLAS_SERIAL)) -lopenblas -lpthread -lm
 
 # A kernel file per instruction set, chosen when the library is loaded; elsewhere they are empty.
 ifneq ($(filter x86_64-%,$(CC_TARGET)),)

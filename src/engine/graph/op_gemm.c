@@ -1,4 +1,3 @@
-/* LEAD TO HEAVY-OPS ENGINEER: stand-in written by the lead while this file was missing. Overwrite it with yours, or keep it, as you find better; then delete this line. */
 /*
  * op_gemm.c: Gemm (ONNX 13). Y = alpha * op(A) * op(B) + beta * C, where op transposes when transA or transB
  * says so and C (optional) broadcasts to (M, N).

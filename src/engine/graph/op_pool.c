@@ -1,4 +1,3 @@
-/* LEAD TO HEAVY-OPS ENGINEER: stand-in; overwrite with yours or keep, then delete this line. */
 /*
  * op_pool.c: MaxPool (ONNX 12), AveragePool (11), GlobalMaxPool, GlobalAveragePool (1).
  *

@@ -1,4 +1,3 @@
-/* LEAD TO HEAVY-OPS ENGINEER: stand-in written by the lead while this file was missing. Overwrite it with yours, or keep it, as you find better; then delete this line. */
 /*
  * window.c: see window.h. With k' = (k - 1) * dilation + 1, the window's extent:
  *

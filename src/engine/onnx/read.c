@@ -173,7 +173,7 @@ static ax_status read_initializer(reader *r, const ax_field *f)
         return AX_ERR_UNSUPPORTED;
     }
     if (!t.external && t.t.data == NULL)
-        t.t.data = ""; /* an empty tensor: filled, with nothing */
+        t.t.data = &t; /* an empty tensor: filled, with no byte of this */
     return ax_graph_add_weight(r->g, t.name, t.t.type, &t.t.shape, false,
                                t.external ? NULL : t.t.data, &v, r->err);
 }
