@@ -25,10 +25,10 @@ ENGINE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Isrc -Isrc/engine $(addprefix -isystem
 	-Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wvla -Wundef \
 	-Wwrite-strings -Wno-unused-parameter -MMD -MP \
 	$(if $(AIAAS_WERROR),-Werror) $(AIAAS_CFLAGS)
-# The serial OpenBLAS where it is: the threaded one starts its pool as soon as it is loaded, in the backend and
-# with PostgreSQL's signals unblocked. The engine's own threads call it side by side.
-BLAS_SERIAL := $(firstword $(wildcard /usr/lib/*/openblas-serial))
-ENGINE_LIBS := $(if $(BLAS_SERIAL),-L$(BLAS_SERIAL) -Wl$(comma)-rpath$(comma)$(BLAS_SERIAL)) -lopenblas -lpthread -lm
+# The threaded OpenBLAS by name: the serial one of the distribution is not safe to call from several threads at once
+# (small products come out wrong now and then).
+BLAS_LIBRARY := $(firstword $(wildcard /usr/lib/*/openblas-pthread))
+ENGINE_LIBS := $(if $(BLAS_LIBRARY),-L$(BLAS_LIBRARY) -Wl$(comma)-rpath$(comma)$(BLAS_LIBRARY)) -lopenblas -lpthread -lm
 
 # A kernel file per instruction set, chosen when the library is loaded; elsewhere they are empty.
 ifneq ($(filter x86_64-%,$(CC_TARGET)),)

@@ -32,7 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- status and errors ------------------------------------------------------------------------ */
+/* ---- status and errors ----------------------------------------------------------------------- */
 
 typedef enum ax_status {
     AX_OK = 0,
@@ -58,7 +58,7 @@ typedef struct ax_error {
     char hint[AX_TEXT_MAX];
 } ax_error;
 
-/* ---- what the engine needs from its caller ---------------------------------------------------- */
+/* ---- what the engine needs from its caller --------------------------------------------------- */
 
 typedef struct ax_env {
     void *(*alloc)(void *ctx, size_t size); /* NULL when there is none; aligned to 8 at least */
@@ -67,6 +67,9 @@ typedef struct ax_env {
     void *ctx;
 } ax_env;
 
+/* Once, as early as the library is loaded: ends the threads that OpenBLAS starts by itself. Without it the first
+ * matrix product does. */
+void ax_engine_init(void);
 const char *ax_engine_version(void);
 /* The instruction set in use: "baseline", "avx2" or "avx512"; best that the CPU has, unless forced. */
 const char *ax_isa(void);
@@ -75,7 +78,7 @@ ax_status ax_isa_force(const char *name, ax_error *err);
 /* Number of processors this process may use, at least 1. */
 int ax_cpu_count(void);
 
-/* ---- data types: the numbers are ONNX's TensorProto.DataType ----------------------------------- */
+/* ---- data types: the numbers are ONNX's TensorProto.DataType --------------------------------- */
 
 typedef enum ax_dtype {
     AX_FLOAT = 1,
@@ -92,7 +95,7 @@ typedef enum ax_dtype {
 size_t ax_dtype_size(ax_dtype type); /* bytes; 0 for an unknown type */
 const char *ax_dtype_name(ax_dtype type);
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* One row of the table of every option there is; aiaas_options() shows it. */
 typedef struct ax_option_info {
@@ -123,7 +126,7 @@ bool ax_options_boolean(const ax_options *o, const char *name);
 /* Copies at most max integers of an array option, returns how many there are. */
 int ax_options_integers(const ax_options *o, const char *name, int64_t *out, int max);
 
-/* ---- tasks and networks ------------------------------------------------------------------------ */
+/* ---- tasks and networks ---------------------------------------------------------------------- */
 
 typedef enum ax_task { AX_TASK_UNDECIDED = 0, AX_TASK_REGRESSION, AX_TASK_CLASSIFICATION } ax_task;
 
@@ -137,7 +140,7 @@ const char *ax_task_name(ax_task task); /* "regression", "classification", "unde
 ax_status ax_network_check(const ax_env *env, const char *layers, size_t len,
                            const ax_options *options, ax_task *hint, ax_error *err);
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct ax_dataset ax_dataset;
 
@@ -158,7 +161,7 @@ ax_status ax_dataset_set_values(ax_dataset *d, const float *values, int width, a
 ax_status ax_dataset_set_weights(ax_dataset *d, const float *weights, ax_error *err);
 void ax_dataset_free(ax_dataset *d);
 
-/* ---- models ------------------------------------------------------------------------------------ */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct ax_model ax_model;
 
@@ -220,7 +223,7 @@ int ax_model_decide(const ax_model *m, const float *out);
 /* Writes ax_model_classes probabilities from one row of outputs (a sigmoid head gives 1-p, p). */
 void ax_model_probabilities(const ax_model *m, const float *out, float *proba);
 
-/* ---- ONNX bytes -------------------------------------------------------------------------------- */
+/* ---- ONNX bytes ------------------------------------------------------------------------------ */
 
 /*
  * Encoding is in two calls, so that the caller owns the buffer: the exact size, then the bytes.
@@ -254,7 +257,7 @@ ax_status ax_model_fill_weight(ax_model *m, const char *name, size_t offset, con
                                size_t len, ax_error *err);
 ax_status ax_model_ready(ax_model *m, ax_error *err);
 
-/* ---- metrics ----------------------------------------------------------------------------------- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 typedef struct ax_metric {
     const char *name; /* "loss", "accuracy", "top_5_accuracy", "precision", "precision[cat]", ... */
@@ -276,7 +279,7 @@ ax_status ax_evaluator_result(ax_evaluator *e, const ax_metric **metrics, int *c
                               ax_error *err);
 void ax_evaluator_free(ax_evaluator *e);
 
-/* ---- training ---------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 typedef struct ax_trainer ax_trainer;
 

@@ -80,7 +80,7 @@ typedef struct Row {
     bool null; /* a NULL was met */
 } Row;
 
-/* ---- planning ------------------------------------------------------------------------------------ */
+/* ---- planning -------------------------------------------------------------------------------- */
 
 static void init_source(Source *s, Oid type)
 {
@@ -120,7 +120,7 @@ AiaasArguments *aiaas_arguments_plan(FunctionCallInfo fcinfo, int first)
     return a;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static void refuse_type(const AiaasModel *m, const AiaasFeature *f, Oid type)
 {
@@ -175,7 +175,7 @@ static const char *feature_at(const AiaasModel *m, int64 place)
     return m->features->column[i].name;
 }
 
-/* ---- one value to one column ----------------------------------------------------------------------- */
+/* ---- one value to one column ----------------------------------------------------------------- */
 
 /* A value for `width` places from `offset` on; width 1 takes numbers too. False when the type is wrong. */
 static bool put_numbers(Row *r, const AiaasReader *reader, Datum value, int64 offset, int64 width,
@@ -261,7 +261,7 @@ static void put_column(Row *r, int i, const Source *s, Datum value)
         refuse_type(r->model, f, s->type);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* A number or boolean; anything else but null is refused. */
 static void put_json_scalar(Row *r, const JsonbValue *v, int64 place)
@@ -355,7 +355,7 @@ static void put_json_text(Row *r, const char *text)
     put_jsonb(r, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))));
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static int find_attribute(TupleDesc desc, const char *name)
 {
@@ -421,7 +421,7 @@ static void put_row(Row *r, AiaasArguments *a, Datum value)
     }
 }
 
-/* ---- the whole call ------------------------------------------------------------------------------ */
+/* ---- the whole call -------------------------------------------------------------------------- */
 
 /* One value for all columns: an array, or a literal that holds one. False when it is none. */
 static bool put_whole(Row *r, const Source *s, Datum value)

@@ -42,7 +42,7 @@ static HTAB *cache;
 static dlist_head lru = DLIST_STATIC_INIT(lru); /* most recently used first */
 static Size total;
 
-/* ---- loading ------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* The label as a number: 1 and 0 for booleans, else what it spells. */
 static bool label_number(const char *type, const char *label, double *number)
@@ -107,7 +107,7 @@ AiaasModel *aiaas_model_load(const AiaasVersionRef *ref, MemoryContext parent)
     return m;
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 static void make_cache(void)
 {

@@ -30,7 +30,7 @@ void aiaas_features_layout(AiaasFeatures *f)
     f->bytes = f->count == 1 && f->column[0].kind == AIAAS_BYTES;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_columns(StringInfo s, const AiaasFeatures *f)
 {
@@ -101,7 +101,7 @@ char *aiaas_features_describe(const AiaasFeatures *f)
     return s.data;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void pg_attribute_noreturn() corrupt(const char *what)
 {
@@ -223,7 +223,7 @@ char **aiaas_labels_parse(const char *json, int *count)
     return labels;
 }
 
-/* ---- hints --------------------------------------------------------------------------------------- */
+/* ---- hints ----------------------------------------------------------------------------------- */
 
 const char *aiaas_nearest_name(const char *name, const char *const *names, int n)
 {

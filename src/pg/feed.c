@@ -58,7 +58,7 @@ typedef struct AiaasFeed {
     int64 rows;
 } AiaasFeed;
 
-/* ---- the query ----------------------------------------------------------------------------------- */
+/* ---- the query ------------------------------------------------------------------------------- */
 
 static void query_error_context(void *arg)
 {
@@ -122,7 +122,7 @@ static void execute(AiaasFeed *feed)
         elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(rc));
 }
 
-/* ---- columns ------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static const char **column_names(TupleDesc desc)
 {
@@ -307,7 +307,7 @@ static void feed_startup(DestReceiver *self, int operation, TupleDesc desc)
     MemoryContextSwitchTo(old);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void refuse_width(const AiaasFeed *feed, int i, int64 width)
 {
@@ -477,7 +477,7 @@ static void feed_nothing(DestReceiver *self)
     (void) self;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static FeedColumn *feed_column(AiaasFeed *feed, int i)
 {

@@ -46,7 +46,7 @@ typedef struct Scoring {
     float *out;              /* (BATCH, outputs) */
 } Scoring;
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static AiaasTarget *scoring_make_target(void *arg, const char *column, Oid type)
 {
@@ -128,7 +128,7 @@ static void put_tuple(FunctionCallInfo fcinfo, Datum *values)
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* ---- aiaas_evaluate ------------------------------------------------------------------------------ */
+/* ---- aiaas_evaluate -------------------------------------------------------------------------- */
 
 static void flush_evaluate(Scoring *s)
 {
@@ -164,7 +164,7 @@ Datum aiaas_evaluate(PG_FUNCTION_ARGS)
     return (Datum) 0;
 }
 
-/* ---- aiaas_confusion_matrix ------------------------------------------------------------------------ */
+/* ---- aiaas_confusion_matrix ------------------------------------------------------------------ */
 
 static void flush_confusion(Scoring *s)
 {

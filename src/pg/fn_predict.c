@@ -90,7 +90,7 @@ static bool predict(FunctionCallInfo fcinfo, void (*check)(const AiaasModel *), 
     return true;
 }
 
-/* ---- the number ---------------------------------------------------------------------------------- */
+/* ---- the number ------------------------------------------------------------------------------ */
 
 static void check_number(const AiaasModel *m)
 {
@@ -117,7 +117,7 @@ Datum aiaas_predict(PG_FUNCTION_ARGS)
     PG_RETURN_FLOAT8(out[0]);
 }
 
-/* ---- the class ----------------------------------------------------------------------------------- */
+/* ---- the class ------------------------------------------------------------------------------- */
 
 static void check_classes(const AiaasModel *m)
 {
@@ -139,7 +139,7 @@ Datum aiaas_predict_label(PG_FUNCTION_ARGS)
     PG_RETURN_TEXT_P(cstring_to_text(m->label[ax_model_decide(m->network, out)]));
 }
 
-/* ---- arrays -------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 /* An uninitialized real[] of n elements. */
 static ArrayType *make_array(int n, float **elements)

@@ -76,7 +76,7 @@ typedef struct Training {
 
 static Training *running; /* the one of this session */
 
-/* ---- beginning and end -------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void training_gone(void *arg)
 {
@@ -112,7 +112,7 @@ static Training *training_begin(void)
     return t;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------ */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 static void read_arguments(Training *t, FunctionCallInfo fcinfo)
 {
@@ -196,7 +196,7 @@ static void check_settings(Training *t)
                 &err, "argument \"layers\"");
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void read_rows(Training *t)
 {
@@ -222,7 +222,7 @@ static void read_rows(Training *t)
     t->valid = aiaas_rows_read(t->context, &spec);
 }
 
-/* ---- the network ------------------------------------------------------------------------------------ */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static AiaasFeatures features_of(const Training *t)
 {
@@ -270,7 +270,7 @@ static void build_network(Training *t)
     aiaas_check(ax_model_build(&t->env, &spec, t->parsed, &t->network, &err), &err, NULL);
 }
 
-/* ---- the work --------------------------------------------------------------------------------------- */
+/* ---- the work -------------------------------------------------------------------------------- */
 
 /* Does the option early_stopping ask for the weights of the best epoch? */
 static bool restores_best(const Training *t)
@@ -310,7 +310,7 @@ static void run_trainer(Training *t)
     t->trainer = NULL;
 }
 
-/* ---- what is written -------------------------------------------------------------------------------- */
+/* ---- what is written ------------------------------------------------------------------------- */
 
 static Jsonb *parse_jsonb(const char *json)
 {
@@ -368,7 +368,7 @@ static void store(Training *t)
     store_metrics(t);
 }
 
-/* ---- live or not ------------------------------------------------------------------------------------ */
+/* ---- live or not ----------------------------------------------------------------------------- */
 
 /* Says why a version stays in the background. */
 static void tell_not_live(const Training *t, const char *why)
@@ -412,7 +412,7 @@ static void deploy(Training *t)
     t->live = true;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void write_figure(StringInfo s, const char *prefix, const char *name, double value)
 {

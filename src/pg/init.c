@@ -1,11 +1,13 @@
 /*
  * init.c: what happens when the server loads the library.
  *
- * Settings are defined and nothing else: no thread, no matrix product (the library may be loaded in
- * the postmaster, and what starts a thread there is lost at the first fork), no memory.
+ * Settings are defined, and the threads that OpenBLAS has started by itself are ended: they would take
+ * PostgreSQL's signals. No thread is made and no matrix product run (the library may be loaded in the
+ * postmaster, and what starts a thread there is lost at the first fork).
  */
 #include "postgres.h"
 
+#include "ax.h"
 #include "compat.h"
 #include "guc.h"
 
@@ -15,5 +17,6 @@ extern void _PG_init(void);
 
 void _PG_init(void)
 {
+    ax_engine_init();
     aiaas_guc_init();
 }

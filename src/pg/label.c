@@ -101,7 +101,7 @@ bool aiaas_labels_type(Oid type)
     return find_family(getBaseType(type), &family);
 }
 
-/* ---- values to keys ------------------------------------------------------------------------------ */
+/* ---- values to keys -------------------------------------------------------------------------- */
 
 /* The double that is spelled like the real: 0.1 and not 0.10000000149. */
 static double number_of_real(float f)
@@ -213,7 +213,7 @@ char *aiaas_labels_spell(const AiaasLabels *l, Datum value)
     return pnstrdup(key.bytes, key.len);
 }
 
-/* ---- the dictionary ------------------------------------------------------------------------------ */
+/* ---- the dictionary -------------------------------------------------------------------------- */
 
 AiaasLabels *aiaas_labels_create(MemoryContext context, Oid type)
 {
@@ -348,7 +348,7 @@ const double *aiaas_labels_numbers(const AiaasLabels *l)
     return l->number;
 }
 
-/* ---- sorting ------------------------------------------------------------------------------------- */
+/* ---- sorting --------------------------------------------------------------------------------- */
 
 typedef struct SortItem {
     const char *text;

@@ -23,7 +23,7 @@
 #define UNDECIDED_CLASSES_MAX 20
 #define FIRST_ROOM 1024
 
-/* ---- what is it? --------------------------------------------------------------------------------- */
+/* ---- what is it? ----------------------------------------------------------------------------- */
 
 static ax_task task_by_type(Oid type)
 {
@@ -113,7 +113,7 @@ AiaasTarget *aiaas_target_for_model(MemoryContext context, const char *column, O
     return t;
 }
 
-/* ---- collecting ---------------------------------------------------------------------------------- */
+/* ---- collecting ------------------------------------------------------------------------------ */
 
 static void *grow(MemoryContext context, void *p, Size size)
 {
@@ -244,7 +244,7 @@ void aiaas_target_release(AiaasTarget *t)
     t->count = t->room = 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void aiaas_target_finish(AiaasTarget *t)
 {

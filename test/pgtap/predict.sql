@@ -1,7 +1,7 @@
 -- The predict functions: every form of argument, every kind of answer, and when a promotion is seen.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(83);
+SELECT plan(82);
 
 CREATE TEMP TABLE line AS SELECT i AS id, i / 100.0 AS a, (100 - i) / 50.0 AS b FROM generate_series(1, 100) i;
 CREATE TEMP TABLE digit AS SELECT i AS id, sin(i)::real AS x, cos(i)::real AS y, i % 3 AS c,
@@ -144,7 +144,7 @@ SELECT throws_ok($$SELECT aiaas_predict('number', 1, 2)$$, '42704', NULL, 'a dro
 -- In the middle of other SQL.
 SELECT is((SELECT count(*) FROM line WHERE aiaas_predict('sum', a, b) > -1e9), 100::bigint, 'WHERE');
 SELECT is((SELECT count(DISTINCT aiaas_predict(m, 0.5, 1.0)) FROM (VALUES ('sum@1'), ('sum@2'), ('sum@1')) v(m)), 2::bigint, 'a model that differs from row to row');
-SELECT is((SELECT provolatile || proparallel::text || proisstrict FROM pg_proc WHERE proname = 'aiaas_predict'), 'ssfalse', 'stable, parallel safe, not strict');
+SELECT is((SELECT provolatile::text || proparallel::text || proisstrict::text FROM pg_proc WHERE proname = 'aiaas_predict'), 'ssfalse', 'stable, parallel safe, not strict');
 SET LOCAL max_parallel_workers_per_gather = 2;
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;

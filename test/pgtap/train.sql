@@ -1,7 +1,7 @@
 -- aiaas_train: what it returns, what it stores, which task it chooses, which version goes live.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(60);
+SELECT plan(59);
 
 CREATE TEMP TABLE point AS
 SELECT i AS id, x, y, (x > 0) = (y > 0) AS same,

@@ -35,7 +35,7 @@ sub new {
 # Sends commands and does not wait.
 sub send {
     my ($self, $sql) = @_;
-    print { $self->{in} } "$sql\n\\echo <<end>>\n";
+    print { $self->{in} } "$sql\n;\n\\echo <<end>>\n";
 }
 
 # Waits for the answer to what was sent.

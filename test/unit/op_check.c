@@ -1,15 +1,16 @@
 /*
  * op_check.c: runs one operator the way an executor would, with the memory of a hostile one.
  *
- * Memory: the case owns its inputs; everything else belongs to a run and goes when the next run starts. All
- * of it comes from guarded(), which puts GUARD bytes of a pattern on both sides.
+ * Memory: the case owns its inputs; everything else belongs to a run and goes when the next run
+ * starts. All of it comes from guarded(), which puts GUARD bytes of a pattern on both sides.
  *
- * A run is cut into shards. Inputs named in `batched` are sliced along axis 0, the others are shared by
- * all shards, as weights are. Gradients of sliced inputs are put together again, those of shared ones
- * are summed, as the trainer does.
+ * A run is cut into shards. Inputs named in `batched` are sliced along axis 0, the others are
+ * shared by all shards, as weights are. Gradients of sliced inputs are put together again, those of
+ * shared ones are summed, as the trainer does.
  *
- * Before backward every input and output that the operator's flags do not keep is filled with NaN, and so is
- * scratch memory before every call. Constants stay: they are initializers, which live as long as the graph.
+ * Before backward every input and output that the operator's flags do not keep is filled with NaN,
+ * and so is scratch memory before every call. Constants stay: they are initializers, which live as
+ * long as the graph.
  */
 #include "op_check.h"
 
@@ -20,7 +21,7 @@
 
 #include "unit.h"
 
-#define GUARD 64
+#define GUARD      64
 #define GUARD_BYTE 0xA5
 #define MAX_BLOCKS 2048
 
@@ -45,8 +46,8 @@ typedef struct op_shard {
 } op_shard;
 
 struct op_bench {
-    block_list kept;  /* inputs, dout: live as long as the case */
-    block_list run;   /* of the run in progress */
+    block_list kept; /* inputs, dout: live as long as the case */
+    block_list run;  /* of the run in progress */
     ax_node node;
     int node_in[OP_MAX_IN], node_out[OP_MAX_OUT];
     int n_shards;
@@ -56,13 +57,13 @@ struct op_bench {
 
 /* How backward is to be run. */
 typedef struct backward_mode {
-    unsigned wanted;   /* bit i: gradient of input i */
-    bool add;          /* onto what is in c->din already */
-    bool in_place;     /* din[0] is dout[0] */
+    unsigned wanted;    /* bit i: gradient of input i */
+    bool add;           /* onto what is in c->din already */
+    bool in_place;      /* din[0] is dout[0] */
     const double *base; /* with add: the number that every element starts from */
 } backward_mode;
 
-/* ---- small things ------------------------------------------------------------------------------------ */
+/* ---- small things ---------------------------------------------------------------------------- */
 
 static void fault(op_case *c, const char *fmt, ...) AX_PRINTF(2, 3);
 
@@ -119,7 +120,7 @@ static double element(const ax_tensor *t, int64_t i)
     }
 }
 
-/* ---- guarded memory ------------------------------------------------------------------------------------ */
+/* ---- guarded memory -------------------------------------------------------------------------- */
 
 static void *guarded(block_list *list, size_t size, int fill)
 {
@@ -132,7 +133,7 @@ static void *guarded(block_list *list, size_t size, int fill)
     }
     memset(base, GUARD_BYTE, room);
     memset(base + GUARD, fill, size);
-    list->item[list->n++] = (block) {base, size};
+    list->item[list->n++] = (block){base, size};
     return base + GUARD;
 }
 
@@ -175,7 +176,7 @@ static void *tensor_memory(block_list *list, ax_tensor *t, int fill)
     return t->data;
 }
 
-/* ---- making a case ----------------------------------------------------------------------------------- */
+/* ---- making a case --------------------------------------------------------------------------- */
 
 void op_case_init(op_case *c, const ax_op *op, const char *label)
 {
@@ -222,7 +223,7 @@ int op_case_missing(op_case *c)
     int i = c->n_in++;
 
     c->same_as[i] = -1;
-    c->in[i] = (ax_tensor) {.shape.rank = -1};
+    c->in[i] = (ax_tensor){.shape.rank = -1};
     return i;
 }
 
@@ -296,7 +297,7 @@ void op_case_attr_is(op_case *c, const char *name, int n, const int64_t *v)
     a->ints = copy;
 }
 
-/* ---- fillings ----------------------------------------------------------------------------------------- */
+/* ---- fillings -------------------------------------------------------------------------------- */
 
 static int64_t input_size(const op_case *c, int i)
 {
@@ -345,7 +346,7 @@ void op_fill_avoid(op_case *c, int i, double x, double distance)
             v[k] = (float) (v[k] < x ? x - distance : x + distance);
 }
 
-/* ---- setting up a run ---------------------------------------------------------------------------------- */
+/* ---- setting up a run ------------------------------------------------------------------------ */
 
 static bool is_batched(const op_case *c, int i)
 {
@@ -410,14 +411,14 @@ static void make_node(op_case *c)
         b->node_in[i] = c->in[i].shape.rank < 0 ? -1 : i;
     for (int i = 0; i < c->n_out; i++)
         b->node_out[i] = c->n_in + i;
-    b->node = (ax_node) {.name = c->label,
-                         .op = c->op,
-                         .n_in = c->n_in,
-                         .n_out = c->n_out,
-                         .n_attr = c->n_attr,
-                         .in = b->node_in,
-                         .out = b->node_out,
-                         .attr = c->attr};
+    b->node = (ax_node){.name = c->label,
+                        .op = c->op,
+                        .n_in = c->n_in,
+                        .n_out = c->n_out,
+                        .n_attr = c->n_attr,
+                        .in = b->node_in,
+                        .out = b->node_out,
+                        .attr = c->attr};
 }
 
 static ax_status shard_setup(op_case *c, int s, bool training)
@@ -431,15 +432,15 @@ static ax_status shard_setup(op_case *c, int s, bool training)
         if (!(c->constant >> i & 1))
             in[i].data = NULL;
     memset(sh->out, 0, sizeof sh->out);
-    sh->setup = (ax_setup) {.node = &c->bench->node,
-                            .n_in = c->n_in,
-                            .n_out = c->n_out,
-                            .in = in,
-                            .out = sh->out,
-                            .training = training,
-                            .arena = &sh->arena,
-                            .alias = -1,
-                            .err = &c->err};
+    sh->setup = (ax_setup){.node = &c->bench->node,
+                           .n_in = c->n_in,
+                           .n_out = c->n_out,
+                           .in = in,
+                           .out = sh->out,
+                           .training = training,
+                           .arena = &sh->arena,
+                           .alias = -1,
+                           .err = &c->err};
     status = c->op->setup(&sh->setup);
     sh->setup.in = sh->in;
     c->alias = sh->setup.alias;
@@ -484,7 +485,7 @@ ax_status op_run_setup(op_case *c, bool training)
     return status;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 typedef enum forward_form { FORM_APART, FORM_IN_PLACE, FORM_ALIAS } forward_form;
 
@@ -510,16 +511,16 @@ static void shard_run(op_case *c, int s, bool training)
     op_shard *sh = &c->bench->shard[s];
 
     sh->saved = training ? guarded(&c->bench->run, sh->setup.saved, 0xff) : NULL;
-    sh->run = (ax_run) {.node = &c->bench->node,
-                        .prep = sh->setup.prep,
-                        .n_in = c->n_in,
-                        .n_out = c->n_out,
-                        .in = sh->in,
-                        .out = sh->out,
-                        .saved = sh->saved,
-                        .training = training,
-                        .key = c->key,
-                        .row0 = c->row0 + sh->row0};
+    sh->run = (ax_run){.node = &c->bench->node,
+                       .prep = sh->setup.prep,
+                       .n_in = c->n_in,
+                       .n_out = c->n_out,
+                       .in = sh->in,
+                       .out = sh->out,
+                       .saved = sh->saved,
+                       .training = training,
+                       .key = c->key,
+                       .row0 = c->row0 + sh->row0};
 }
 
 /* Fresh rubbish as scratch memory for each call. */
@@ -583,7 +584,8 @@ static void inputs_check(op_case *c, const char *when)
     for (int i = 0; i < c->n_in; i++) {
         if (c->in[i].shape.rank < 0 || (c->updates >> i & 1))
             continue;
-        if (memcmp(sh->in[i].data, c->in[i].data, ax_tensor_bytes(sh->in[i].type, &sh->in[i].shape)))
+        if (memcmp(sh->in[i].data, c->in[i].data,
+                   ax_tensor_bytes(sh->in[i].type, &sh->in[i].shape)))
             fault(c, "%s changed input %d", when, i);
     }
 }
@@ -613,7 +615,7 @@ bool op_run_forward(op_case *c, bool training)
     return run_forward(c, training, FORM_APART);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------ */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static unsigned wanted_inputs(const op_case *c)
 {
@@ -664,7 +666,7 @@ static void shard_gradient(op_case *c, op_shard *sh, int i, const backward_mode 
 {
     ax_tensor *d = &sh->din[i];
 
-    *d = (ax_tensor) {.type = AX_FLOAT, .shape = sh->in[i].shape};
+    *d = (ax_tensor){.type = AX_FLOAT, .shape = sh->in[i].shape};
     if (c->same_as[i] >= 0) {
         d->data = sh->din[c->same_as[i]].data;
         sh->add[i] = true;
@@ -687,7 +689,7 @@ static void shard_backward(op_case *c, op_shard *sh, const backward_mode *m)
     for (int i = 0; i < c->n_out; i++) {
         bool cut = c->shards > 1 && (c->batched_out >> i & 1);
 
-        sh->dout[i] = (ax_tensor) {.type = AX_FLOAT, .shape = sh->out[i].shape};
+        sh->dout[i] = (ax_tensor){.type = AX_FLOAT, .shape = sh->out[i].shape};
         if (c->dout[i].data)
             sh->dout[i] = cut ? slice(c, &c->dout[i], sh->row0, sh->rows) : copy(c, &c->dout[i]);
     }
@@ -711,7 +713,7 @@ static void gather_gradients(op_case *c)
         d->data = NULL;
         if (!b->shard[0].din[i].data || c->same_as[i] >= 0)
             continue;
-        *d = (ax_tensor) {.type = AX_FLOAT, .shape = c->in[i].shape};
+        *d = (ax_tensor){.type = AX_FLOAT, .shape = c->in[i].shape};
         at = tensor_memory(&b->run, d, 0);
         for (int s = 0; s < b->n_shards; s++) {
             const float *from = b->shard[s].din[i].data;
@@ -758,7 +760,7 @@ bool op_run_backward(op_case *c)
     return true;
 }
 
-/* ---- references ----------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 static double *as_doubles(const ax_tensor *t)
 {
@@ -815,7 +817,7 @@ static void compare(op_case *c, const char *what, int which, const ax_tensor *go
               (long long) first, element(got, first), want[first]);
 }
 
-/* ---- the forward check ------------------------------------------------------------------------------------ */
+/* ---- the forward check ----------------------------------------------------------------------- */
 
 static void compare_reference(op_case *c)
 {
@@ -890,10 +892,9 @@ static const char *case_text(const op_case *c, char *buf, size_t size)
 
     buf[0] = 0;
     for (int i = 0; i < c->n_in && used < size - 1; i++)
-        used += (size_t) snprintf(buf + used, size - used, " %s",
-                                  c->in[i].shape.rank < 0
-                                      ? "-"
-                                      : ax_shape_text(&c->in[i].shape, shape, sizeof shape));
+        used += (size_t) snprintf(
+            buf + used, size - used, " %s",
+            c->in[i].shape.rank < 0 ? "-" : ax_shape_text(&c->in[i].shape, shape, sizeof shape));
     if (c->shards > 1 && used < size - 1)
         snprintf(buf + used, size - used, " in %d shards", c->shards);
     return buf;
@@ -913,7 +914,7 @@ bool op_check_forward(op_case *c)
                       case_text(c, text, sizeof text));
 }
 
-/* ---- the gradient check ----------------------------------------------------------------------------------- */
+/* ---- the gradient check ---------------------------------------------------------------------- */
 
 /* Sum of dout times output, for the case's inputs (in float) or for in (in double). */
 static double projected(op_case *c, double *const *in, double *const *out)
@@ -977,8 +978,9 @@ static void compare_differences(op_case *c, int i, const double *got, double *co
 }
 
 /*
- * One step of every element at once in a random direction, so that no element is left out where only some are
- * probed: a gradient may be zero almost everywhere. Only with a reference; in float it would drown.
+ * One step of every element at once in a random direction, so that no element is left out where
+ * only some are probed: a gradient may be zero almost everywhere. Only with a reference; in float
+ * it would drown.
  */
 static void compare_direction(op_case *c, int i, const double *got, double *const *in,
                               double *const *out)
@@ -1003,7 +1005,8 @@ static void compare_direction(op_case *c, int i, const double *got, double *cons
     memcpy(in[i], x, (size_t) n * sizeof *x);
     free(x);
     if (!(fabs(slope - want) <= c->grad_tolerance * (1e-2 + sqrt(square))))
-        fault(c, "gradient of input %d in a random direction: %.9g instead of %.9g", i, slope, want);
+        fault(c, "gradient of input %d in a random direction: %.9g instead of %.9g", i, slope,
+              want);
 }
 
 static void compare_gradient(op_case *c, int i, const double *want, double shift, const char *name)
@@ -1056,7 +1059,10 @@ static void gradient_modes(op_case *c, double *const *first)
     if ((alias || in_place) && (wanted >> from & 1)) {
         bool apart = (c->op->flags & AX_KEEP_IN0) || has_repeats(c);
 
-        gradient_mode(c, first, &over, alias ? FORM_ALIAS : apart ? FORM_APART : FORM_IN_PLACE,
+        gradient_mode(c, first, &over,
+                      alias   ? FORM_ALIAS
+                      : apart ? FORM_APART
+                              : FORM_IN_PLACE,
                       "in place");
     }
 }

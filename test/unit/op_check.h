@@ -1,10 +1,10 @@
 /*
  * op_check.h: one operator, alone, under test.
  *
- * A case is an operator, its inputs and its attributes. No graph and no plan is needed: the node is made
- * by hand, and this harness does what an executor does (memory, shards, aliases), only nastier: every buffer has
- * guard bytes on both sides, outputs, scratch memory and whatever an operator did not ask to keep
- * are filled with NaN before they are handed over.
+ * A case is an operator, its inputs and its attributes. No graph and no plan is needed: the node is
+ * made by hand, and this harness does what an executor does (memory, shards, aliases), only
+ * nastier: every buffer has guard bytes on both sides, outputs, scratch memory and whatever an
+ * operator did not ask to keep are filled with NaN before they are handed over.
  *
  *     op_case c;
  *     op_case_init(&c, &ax_op_softmax, "softmax");
@@ -23,9 +23,9 @@
 
 #include "graph/op.h"
 
-#define OP_MAX_IN 16
-#define OP_MAX_OUT 4
-#define OP_MAX_ATTR 12
+#define OP_MAX_IN     16
+#define OP_MAX_OUT    4
+#define OP_MAX_ATTR   12
 #define OP_MAX_SHARDS 8
 
 typedef struct op_case op_case;
@@ -35,22 +35,22 @@ struct op_case {
     const ax_op *op;
     const char *label;
     /* what goes in */
-    int n_in, n_out, n_attr;        /* n_out: 1 unless the test says more */
-    ax_tensor in[OP_MAX_IN];        /* data filled; rank -1: left out */
-    int same_as[OP_MAX_IN];         /* this input is the very value of an earlier one; -1 */
+    int n_in, n_out, n_attr; /* n_out: 1 unless the test says more */
+    ax_tensor in[OP_MAX_IN]; /* data filled; rank -1: left out */
+    int same_as[OP_MAX_IN];  /* this input is the very value of an earlier one; -1 */
     ax_attr attr[OP_MAX_ATTR];
-    unsigned constant; /* bit i: setup sees the data of input i, and no gradient is asked for */
-    unsigned fixed;    /* bit i: no gradient is asked for input i */
-    unsigned updates;  /* bit i: the operator may change input i (running statistics) */
-    int shards;        /* the batch is cut into this many (1) */
+    unsigned constant;    /* bit i: setup sees the data of input i, and no gradient is asked for */
+    unsigned fixed;       /* bit i: no gradient is asked for input i */
+    unsigned updates;     /* bit i: the operator may change input i (running statistics) */
+    int shards;           /* the batch is cut into this many (1) */
     unsigned batched;     /* with shards > 1: inputs that are cut along axis 0 (bit 0) */
     unsigned batched_out; /* and outputs (bit 0); of the others shard 0's is looked at */
     bool only_training, only_inference; /* the modes that op_check_forward tries: both */
     uint64_t key;
     int64_t row0;
     /* how it is judged */
-    op_reference reference; /* may be NULL for op_check_gradient: then the operator's own forward is used,
-                               in float, with a wider tolerance */
+    op_reference reference; /* may be NULL for op_check_gradient: then the operator's own forward is
+                               used, in float, with a wider tolerance */
     double tolerance;       /* of forward: |a - b| <= tolerance * (1 + |b|); 1e-5 */
     double grad_tolerance;  /* of backward: relative to the largest gradient of that input; 1e-4 */
     int max_probes;         /* elements of an input whose gradient is tried; 48 */
@@ -69,14 +69,15 @@ struct op_case {
 void op_case_init(op_case *c, const ax_op *op, const char *label);
 void op_case_free(op_case *c);
 
-/* Adds an input and returns its number. Floats are filled with normal random numbers, others with zeros. */
+/* Adds an input and returns its number. Floats are filled with normal random numbers, others with
+ * zeros. */
 int op_case_input(op_case *c, ax_dtype type, int rank, const int64_t *dim);
-int op_case_missing(op_case *c);            /* an optional input left out */
-int op_case_repeat(op_case *c, int i);      /* the same value as input i once more */
+int op_case_missing(op_case *c);       /* an optional input left out */
+int op_case_repeat(op_case *c, int i); /* the same value as input i once more */
 /* A constant 1-D tensor (scalar when n is -1), as for shapes and axes. */
 int op_case_ints(op_case *c, int n, const int64_t *v);
-int op_case_scalar(op_case *c, float v);    /* a constant float scalar */
-float *op_case_floats(op_case *c, int i);   /* the data of a float input */
+int op_case_scalar(op_case *c, float v);  /* a constant float scalar */
+float *op_case_floats(op_case *c, int i); /* the data of a float input */
 
 void op_case_attr_i(op_case *c, const char *name, int64_t v);
 void op_case_attr_f(op_case *c, const char *name, float v);
@@ -108,8 +109,8 @@ bool op_run_backward(op_case *c);
 /* Sets c->dout of output 0 (others: NULL) to normal random numbers. After op_run_forward. */
 void op_random_dout(op_case *c);
 
-/* Forward against the reference: in inference and in training, in place, aliased, twice the same bits,
- * inputs left alone, guards whole. */
+/* Forward against the reference: in inference and in training, in place, aliased, twice the same
+ * bits, inputs left alone, guards whole. */
 bool op_check_forward(op_case *c);
 /* Backward against finite differences: all gradients, each alone, added, in place. */
 bool op_check_gradient(op_case *c);

@@ -1,6 +1,6 @@
 /*
- * test_op_binary.c: Add, Sub, Mul, Div against NumPy's broadcasting rule written out, over random shapes with
- * axes of size 0 and 1, in float and in integers.
+ * test_op_binary.c: Add, Sub, Mul, Div against NumPy's broadcasting rule written out, over random
+ * shapes with axes of size 0 and 1, in float and in integers.
  */
 #include <math.h>
 
@@ -105,10 +105,12 @@ static void test_usual(void)
         int rank_a, rank_b;
         int64_t a[4], b[4];
     } shapes[] = {
-        {2, 1, {7, 33}, {33}},          {4, 3, {2, 3, 5, 7}, {3, 1, 1}}, {1, 0, {1500}, {0}},
-        {0, 1, {0}, {700}},             {2, 2, {1300, 1}, {1, 2}},       {3, 3, {2, 1, 600}, {2, 3, 1}},
-        {2, 2, {0, 3}, {1, 3}},         {2, 1, {0, 3}, {1}},             {1, 1, {1}, {0}},
-        {2, 2, {40, 40}, {40, 40}},     {0, 0, {0}, {0}},                {3, 3, {1, 1, 1}, {1, 1, 1}},
+        {2, 1, {7, 33}, {33}},     {4, 3, {2, 3, 5, 7}, {3, 1, 1}},
+        {1, 0, {1500}, {0}},       {0, 1, {0}, {700}},
+        {2, 2, {1300, 1}, {1, 2}}, {3, 3, {2, 1, 600}, {2, 3, 1}},
+        {2, 2, {0, 3}, {1, 3}},    {2, 1, {0, 3}, {1}},
+        {1, 1, {1}, {0}},          {2, 2, {40, 40}, {40, 40}},
+        {0, 0, {0}, {0}},          {3, 3, {1, 1, 1}, {1, 1, 1}},
     };
 
     for (int i = 0; i < AX_COUNT(shapes); i++)
@@ -123,7 +125,7 @@ static void test_repeated(void)
         op_case c;
 
         op_case_init(&c, ops[o], "an input twice");
-        op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {5, 130});
+        op_case_input(&c, AX_FLOAT, 2, (int64_t[]){5, 130});
         op_case_repeat(&c, 0);
         op_fill_avoid(&c, 0, 0, 0.3);
         c.reference = reference;
@@ -139,8 +141,8 @@ static void test_shards(void)
         op_case c;
 
         op_case_init(&c, ops[o], "shards and a shared bias");
-        op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {7, 5});
-        op_case_input(&c, AX_FLOAT, 1, (int64_t[]) {5});
+        op_case_input(&c, AX_FLOAT, 2, (int64_t[]){7, 5});
+        op_case_input(&c, AX_FLOAT, 1, (int64_t[]){5});
         op_fill_avoid(&c, 1, 0, 0.3);
         c.shards = 3;
         c.reference = reference;
@@ -171,8 +173,8 @@ static void test_integers(void)
             op_case c;
 
             op_case_init(&c, ops[o], ax_dtype_name(types[t]));
-            op_case_input(&c, types[t], 2, (int64_t[]) {9, 30});
-            op_case_input(&c, types[t], 2, (int64_t[]) {9, 1});
+            op_case_input(&c, types[t], 2, (int64_t[]){9, 30});
+            op_case_input(&c, types[t], 2, (int64_t[]){9, 1});
             fill_integers(&c, 0);
             fill_integers(&c, 1);
             c.reference = reference;
@@ -208,8 +210,8 @@ static void test_integer_edges(void)
         int32_t *x, *y;
 
         op_case_init(&c, &ax_op_div, "edges");
-        op_case_input(&c, AX_INT32, 1, (int64_t[]) {2});
-        op_case_input(&c, AX_INT32, 1, (int64_t[]) {2});
+        op_case_input(&c, AX_INT32, 1, (int64_t[]){2});
+        op_case_input(&c, AX_INT32, 1, (int64_t[]){2});
         x = c.in[0].data;
         y = c.in[1].data;
         x[0] = x[1] = INT32_MIN;

@@ -1,6 +1,6 @@
 /*
- * test_op_dropout.c: how much Dropout drops, that every key, row and place draws for itself, that shards
- * have no say, and that backward drops what forward dropped.
+ * test_op_dropout.c: how much Dropout drops, that every key, row and place draws for itself, that
+ * shards have no say, and that backward drops what forward dropped.
  */
 #include <math.h>
 
@@ -12,7 +12,7 @@
 static void make(op_case *c, int64_t rows, int64_t width, float ratio)
 {
     op_case_init(c, &ax_op_dropout, "Dropout");
-    op_case_input(c, AX_FLOAT, 2, (int64_t[]) {rows, width});
+    op_case_input(c, AX_FLOAT, 2, (int64_t[]){rows, width});
     op_fill_uniform(c, 0, 1, 2);
     op_case_scalar(c, ratio);
 }
@@ -22,7 +22,8 @@ static void identity(const op_case *c, double *const *in, double *const *out)
     memcpy(out[0], in[0], (size_t) ax_shape_elements(&c->in[0].shape) * sizeof(double));
 }
 
-/* Every value is 0 or exactly x scaled; the share of zeros is the ratio within five standard deviations. */
+/* Every value is 0 or exactly x scaled; the share of zeros is the ratio within five standard
+ * deviations. */
 static void test_share(float ratio)
 {
     op_case c;
@@ -39,13 +40,15 @@ static void test_share(float ratio)
         zeros += y[i] == 0;
         wrong += y[i] != 0 && y[i] != scale * x[i];
     }
-    unit_check(wrong == 0, "ratio %g: kept values are scaled by %g", (double) ratio, (double) scale);
+    unit_check(wrong == 0, "ratio %g: kept values are scaled by %g", (double) ratio,
+               (double) scale);
     unit_check(fabs((double) zeros - expected) <= 5 * sqrt(expected * (1 - (double) ratio)),
                "ratio %g: %lld of %lld dropped", (double) ratio, (long long) zeros, (long long) n);
     op_case_free(&c);
 }
 
-/* How often two runs of 200 x 301 at ratio 1/2 agree on an element: about half the time when independent. */
+/* How often two runs of 200 x 301 at ratio 1/2 agree on an element: about half the time when
+ * independent. */
 static double agreement(const float *a, const float *b, int64_t n)
 {
     int64_t same = 0;
@@ -80,7 +83,8 @@ static void test_independence(void)
     op_case_free(&c);
 }
 
-/* The whole batch at once, in shards, and a part of it that starts at its own first row: the same bits. */
+/* The whole batch at once, in shards, and a part of it that starts at its own first row: the same
+ * bits. */
 static void test_shards(void)
 {
     static float whole[23 * 35];
@@ -161,11 +165,12 @@ static void test_default_ratio(void)
     int64_t zeros = 0;
 
     op_case_init(&c, &ax_op_dropout, "Dropout");
-    op_case_input(&c, AX_FLOAT, 1, (int64_t[]) {10000});
+    op_case_input(&c, AX_FLOAT, 1, (int64_t[]){10000});
     op_run_forward(&c, true);
     for (int i = 0; i < 10000; i++)
         zeros += ((float *) c.out[0].data)[i] == 0;
-    unit_check(zeros > 4700 && zeros < 5300, "the default ratio is a half: %lld", (long long) zeros);
+    unit_check(zeros > 4700 && zeros < 5300, "the default ratio is a half: %lld",
+               (long long) zeros);
     op_case_free(&c);
 }
 
@@ -192,11 +197,11 @@ int main(void)
     test_share(0.99f);
     test_independence();
     test_shards();
-    check_gradient(2, (int64_t[]) {6, 7}, 1);
-    check_gradient(2, (int64_t[]) {9, 7}, 4);
-    check_gradient(4, (int64_t[]) {3, 2, 3, 1}, 1);
+    check_gradient(2, (int64_t[]){6, 7}, 1);
+    check_gradient(2, (int64_t[]){9, 7}, 4);
+    check_gradient(4, (int64_t[]){3, 2, 3, 1}, 1);
     check_gradient(0, NULL, 1);
-    check_gradient(2, (int64_t[]) {0, 7}, 1);
+    check_gradient(2, (int64_t[]){0, 7}, 1);
     test_inference();
     test_mask();
     test_default_ratio();

@@ -1,6 +1,6 @@
 /*
- * test_op_reduce.c: ReduceSum, ReduceMean and ReduceMax over every set of axes, against plain loops in
- * double.
+ * test_op_reduce.c: ReduceSum, ReduceMean and ReduceMax over every set of axes, against plain loops
+ * in double.
  */
 #include <math.h>
 
@@ -39,7 +39,8 @@ static void reference(const op_case *c, double *const *in, double *const *out)
         out[0][i] /= (double) n / (double) n_y;
 }
 
-/* form 0: axes as an input, 1: as an attribute, 2: negative and as an input; all with keepdims or not. */
+/* form 0: axes as an input, 1: as an attribute, 2: negative and as an input; all with keepdims or
+ * not. */
 static void check(const ax_op *op, int rank, const int64_t *dim, unsigned mask, int form, bool keep)
 {
     int64_t axes[AX_MAX_RANK];
@@ -83,11 +84,11 @@ static void test_shapes(void)
 {
     for (int o = 0; o < AX_COUNT(ops); o++) {
         check(ops[o], 0, NULL, 0, 0, true);
-        check(ops[o], 1, (int64_t[]) {1500}, 1, 0, false);
-        check(ops[o], 2, (int64_t[]) {40, 50}, 1, 1, false);
-        check(ops[o], 2, (int64_t[]) {40, 50}, 2, 1, true);
-        check(ops[o], 4, (int64_t[]) {2, 3, 7, 9}, 12, 1, false);
-        check(ops[o], 3, (int64_t[]) {0, 3, 4}, 6, 0, false);
+        check(ops[o], 1, (int64_t[]){1500}, 1, 0, false);
+        check(ops[o], 2, (int64_t[]){40, 50}, 1, 1, false);
+        check(ops[o], 2, (int64_t[]){40, 50}, 2, 1, true);
+        check(ops[o], 4, (int64_t[]){2, 3, 7, 9}, 12, 1, false);
+        check(ops[o], 3, (int64_t[]){0, 3, 4}, 6, 0, false);
     }
 }
 
@@ -99,11 +100,13 @@ static void test_empty(void)
         float *y;
 
         op_case_init(&c, ops[o], "over nothing");
-        op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 0});
-        op_case_ints(&c, 1, (int64_t[]) {1});
+        op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 0});
+        op_case_ints(&c, 1, (int64_t[]){1});
         op_run_forward(&c, false);
         y = c.out[0].data;
-        unit_check(o == 0 ? y[1] == 0 : o == 1 ? isnan(y[1]) : y[1] == -INFINITY,
+        unit_check(o == 0   ? y[1] == 0
+                   : o == 1 ? isnan(y[1])
+                            : y[1] == -INFINITY,
                    "%s over nothing is %g", ops[o]->type, (double) y[1]);
         op_case_free(&c);
     }
@@ -120,7 +123,7 @@ static void test_noop(void)
         op_case c;
 
         op_case_init(&c, ops[o], "noop_with_empty_axes");
-        op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {3, 4});
+        op_case_input(&c, AX_FLOAT, 2, (int64_t[]){3, 4});
         op_case_attr_i(&c, "noop_with_empty_axes", 1);
         c.reference = identity;
         op_check_forward(&c);
@@ -136,10 +139,10 @@ static void test_max(void)
     float *x, *dx;
 
     op_case_init(&c, &ax_op_reduce_max, "ties");
-    op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 4});
-    op_case_ints(&c, 1, (int64_t[]) {1});
+    op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 4});
+    op_case_ints(&c, 1, (int64_t[]){1});
     x = op_case_floats(&c, 0);
-    memcpy(x, (float[]) {1, 5, 5, 2, 7, 7, 7, NAN}, 8 * sizeof(float));
+    memcpy(x, (float[]){1, 5, 5, 2, 7, 7, 7, NAN}, 8 * sizeof(float));
     op_run_forward(&c, true);
     unit_check(((float *) c.out[0].data)[0] == 5 && isnan(((float *) c.out[0].data)[1]),
                "NaN wins a maximum");
@@ -157,8 +160,8 @@ static void test_shards(void)
     unsigned mask = 6;
 
     op_case_init(&c, &ax_op_reduce_mean, "ReduceMean");
-    op_case_input(&c, AX_FLOAT, 3, (int64_t[]) {7, 3, 4});
-    op_case_attr_is(&c, "axes", 2, (int64_t[]) {1, 2});
+    op_case_input(&c, AX_FLOAT, 3, (int64_t[]){7, 3, 4});
+    op_case_attr_is(&c, "axes", 2, (int64_t[]){1, 2});
     c.shards = 3;
     c.user = &mask;
     c.reference = reference;
@@ -172,12 +175,12 @@ static void refused(int n, const int64_t *axes, const char *text)
     op_case c;
 
     op_case_init(&c, &ax_op_reduce_sum, "ReduceSum");
-    op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 3});
+    op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 3});
     op_case_ints(&c, n, axes);
     op_check_refused(&c, AX_ERR_INVALID, text);
     op_case_free(&c);
     op_case_init(&c, &ax_op_reduce_mean, "ReduceMean");
-    op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 3});
+    op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 3});
     op_case_attr_is(&c, "axes", n, axes);
     op_check_refused(&c, AX_ERR_INVALID, text);
     op_case_free(&c);
@@ -185,10 +188,10 @@ static void refused(int n, const int64_t *axes, const char *text)
 
 static void test_refusals(void)
 {
-    refused(1, (int64_t[]) {2}, "axis 2 is out of range");
-    refused(1, (int64_t[]) {INT64_MIN}, "out of range");
-    refused(2, (int64_t[]) {1, -1}, "axis -1 is named twice");
-    refused(9, (int64_t[]) {0, 0, 0, 0, 0, 0, 0, 0, 0}, "axes has 9 entries");
+    refused(1, (int64_t[]){2}, "axis 2 is out of range");
+    refused(1, (int64_t[]){INT64_MIN}, "out of range");
+    refused(2, (int64_t[]){1, -1}, "axis -1 is named twice");
+    refused(9, (int64_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0}, "axes has 9 entries");
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /*
- * test_op_shape.c: what moves numbers without changing them: Identity, Flatten, Reshape, Squeeze, Unsqueeze,
- * Transpose, Concat, Cast. Their shapes come from untrusted integers, so most of it is refusals.
+ * test_op_shape.c: what moves numbers without changing them: Identity, Flatten, Reshape, Squeeze,
+ * Unsqueeze, Transpose, Concat, Cast. Their shapes come from untrusted integers, so most of it is
+ * refusals.
  */
 #include <math.h>
 
@@ -41,22 +42,22 @@ static void start(op_case *c, const ax_op *op, int rank, const int64_t *dim)
     op_case_input(c, AX_FLOAT, rank, dim);
 }
 
-/* ---- Identity, Flatten ------------------------------------------------------------------------------- */
+/* ---- Identity, Flatten ----------------------------------------------------------------------- */
 
 static void test_identity(void)
 {
     op_case c;
 
-    start(&c, &ax_op_identity, 2, (int64_t[]) {3, 5});
-    check_same_bytes(&c, 2, (int64_t[]) {3, 5});
-    start(&c, &ax_op_identity, 2, (int64_t[]) {7, 5});
+    start(&c, &ax_op_identity, 2, (int64_t[]){3, 5});
+    check_same_bytes(&c, 2, (int64_t[]){3, 5});
+    start(&c, &ax_op_identity, 2, (int64_t[]){7, 5});
     c.shards = 2;
     c.reference = copy_reference;
     op_check_forward(&c);
     op_check_gradient(&c);
     op_case_free(&c);
     op_case_init(&c, &ax_op_identity, "Identity of integers");
-    op_case_ints(&c, 3, (int64_t[]) {1, -2, INT64_MAX});
+    op_case_ints(&c, 3, (int64_t[]){1, -2, INT64_MAX});
     op_run_forward(&c, false);
     unit_same(c.out[0].data, c.in[0].data, 24, "integers pass");
     op_case_free(&c);
@@ -69,7 +70,7 @@ static void check_flatten(int rank, const int64_t *dim, int64_t axis, int64_t a,
     start(&c, &ax_op_flatten, rank, dim);
     if (axis != 99)
         op_case_attr_i(&c, "axis", axis);
-    check_same_bytes(&c, 2, (int64_t[]) {a, b});
+    check_same_bytes(&c, 2, (int64_t[]){a, b});
 }
 
 static void test_flatten(void)
@@ -93,7 +94,7 @@ static void test_flatten(void)
     }
 }
 
-/* ---- Reshape ------------------------------------------------------------------------------------------ */
+/* ---- Reshape --------------------------------------------------------------------------------- */
 
 static void check_reshape(int rank, const int64_t *dim, int n, const int64_t *to, int rank_y,
                           const int64_t *y)
@@ -109,23 +110,23 @@ static void test_reshape(void)
 {
     static const int64_t dim[] = {2, 3, 4}, empty[] = {0, 3, 4};
 
-    check_reshape(3, dim, 2, (int64_t[]) {4, 6}, 2, (int64_t[]) {4, 6});
-    check_reshape(3, dim, 1, (int64_t[]) {-1}, 1, (int64_t[]) {24});
-    check_reshape(3, dim, 3, (int64_t[]) {0, -1, 2}, 3, (int64_t[]) {2, 6, 2});
-    check_reshape(3, dim, 4, (int64_t[]) {0, 0, 0, 1}, 4, (int64_t[]) {2, 3, 4, 1});
-    check_reshape(3, dim, 3, (int64_t[]) {-1, 24, 1}, 3, (int64_t[]) {1, 24, 1});
-    check_reshape(0, NULL, 2, (int64_t[]) {1, -1}, 2, (int64_t[]) {1, 1});
-    check_reshape(2, (int64_t[]) {1, 1}, 0, NULL, 0, NULL);
-    check_reshape(3, empty, 2, (int64_t[]) {0, -1}, 2, (int64_t[]) {0, 12});
-    check_reshape(3, empty, 2, (int64_t[]) {-1, 12}, 2, (int64_t[]) {0, 12});
-    check_reshape(3, empty, 2, (int64_t[]) {0, 7}, 2, (int64_t[]) {0, 7});
+    check_reshape(3, dim, 2, (int64_t[]){4, 6}, 2, (int64_t[]){4, 6});
+    check_reshape(3, dim, 1, (int64_t[]){-1}, 1, (int64_t[]){24});
+    check_reshape(3, dim, 3, (int64_t[]){0, -1, 2}, 3, (int64_t[]){2, 6, 2});
+    check_reshape(3, dim, 4, (int64_t[]){0, 0, 0, 1}, 4, (int64_t[]){2, 3, 4, 1});
+    check_reshape(3, dim, 3, (int64_t[]){-1, 24, 1}, 3, (int64_t[]){1, 24, 1});
+    check_reshape(0, NULL, 2, (int64_t[]){1, -1}, 2, (int64_t[]){1, 1});
+    check_reshape(2, (int64_t[]){1, 1}, 0, NULL, 0, NULL);
+    check_reshape(3, empty, 2, (int64_t[]){0, -1}, 2, (int64_t[]){0, 12});
+    check_reshape(3, empty, 2, (int64_t[]){-1, 12}, 2, (int64_t[]){0, 12});
+    check_reshape(3, empty, 2, (int64_t[]){0, 7}, 2, (int64_t[]){0, 7});
 }
 
 static void reshape_refused(int n, const int64_t *to, int allow_zero, const char *text)
 {
     op_case c;
 
-    start(&c, &ax_op_reshape, 3, (int64_t[]) {2, 3, 4});
+    start(&c, &ax_op_reshape, 3, (int64_t[]){2, 3, 4});
     op_case_ints(&c, n, to);
     op_case_attr_i(&c, "allowzero", allow_zero);
     op_check_refused(&c, AX_ERR_INVALID, text);
@@ -137,36 +138,37 @@ static void test_reshape_refusals(void)
     const int64_t huge = INT64_MAX;
     op_case c;
 
-    reshape_refused(2, (int64_t[]) {5, 5}, 0, "shape (5, 5) does not hold the elements of (2, 3, 4)");
-    reshape_refused(2, (int64_t[]) {-1, -1}, 0, "-1 twice");
-    reshape_refused(2, (int64_t[]) {-2, -12}, 0, "a dimension of -2");
-    reshape_refused(2, (int64_t[]) {-1, 7}, 0, "do not divide into lines of 7");
-    reshape_refused(4, (int64_t[]) {2, 3, 4, 0}, 0, "copies dimension 3 of 3");
-    reshape_refused(2, (int64_t[]) {0, -1}, 1, "both 0 and -1");
-    reshape_refused(2, (int64_t[]) {0, 24}, 1, "does not hold");
-    reshape_refused(3, (int64_t[]) {huge, huge, huge}, 0, "too large");
-    reshape_refused(3, (int64_t[]) {-1, huge, huge}, 0, "too large");
-    reshape_refused(2, (int64_t[]) {1 << 30, 1 << 30}, 0, "too large");
-    reshape_refused(9, (int64_t[]) {1, 1, 1, 1, 1, 1, 1, 1, 24}, 0, "shape has 9 entries");
-    start(&c, &ax_op_reshape, 1, (int64_t[]) {2});
-    op_case_input(&c, AX_INT64, 1, (int64_t[]) {2});
+    reshape_refused(2, (int64_t[]){5, 5}, 0,
+                    "shape (5, 5) does not hold the elements of (2, 3, 4)");
+    reshape_refused(2, (int64_t[]){-1, -1}, 0, "-1 twice");
+    reshape_refused(2, (int64_t[]){-2, -12}, 0, "a dimension of -2");
+    reshape_refused(2, (int64_t[]){-1, 7}, 0, "do not divide into lines of 7");
+    reshape_refused(4, (int64_t[]){2, 3, 4, 0}, 0, "copies dimension 3 of 3");
+    reshape_refused(2, (int64_t[]){0, -1}, 1, "both 0 and -1");
+    reshape_refused(2, (int64_t[]){0, 24}, 1, "does not hold");
+    reshape_refused(3, (int64_t[]){huge, huge, huge}, 0, "too large");
+    reshape_refused(3, (int64_t[]){-1, huge, huge}, 0, "too large");
+    reshape_refused(2, (int64_t[]){1 << 30, 1 << 30}, 0, "too large");
+    reshape_refused(9, (int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 24}, 0, "shape has 9 entries");
+    start(&c, &ax_op_reshape, 1, (int64_t[]){2});
+    op_case_input(&c, AX_INT64, 1, (int64_t[]){2});
     op_check_refused(&c, AX_ERR_UNSUPPORTED, "shape is computed");
     op_case_free(&c);
-    start(&c, &ax_op_reshape, 1, (int64_t[]) {2});
-    op_case_input(&c, AX_INT32, 1, (int64_t[]) {2});
+    start(&c, &ax_op_reshape, 1, (int64_t[]){2});
+    op_case_input(&c, AX_INT32, 1, (int64_t[]){2});
     op_check_refused(&c, AX_ERR_INVALID, "shape is int32, not int64");
     op_case_free(&c);
-    start(&c, &ax_op_reshape, 1, (int64_t[]) {2});
+    start(&c, &ax_op_reshape, 1, (int64_t[]){2});
     op_case_missing(&c);
     op_check_refused(&c, AX_ERR_INVALID, "input 1 is missing");
     op_case_free(&c);
-    start(&c, &ax_op_reshape, 1, (int64_t[]) {2});
-    op_case_input(&c, AX_INT64, 2, (int64_t[]) {1, 1});
+    start(&c, &ax_op_reshape, 1, (int64_t[]){2});
+    op_case_input(&c, AX_INT64, 2, (int64_t[]){1, 1});
     op_check_refused(&c, AX_ERR_INVALID, "shape has 2 dimensions, not 1");
     op_case_free(&c);
 }
 
-/* ---- Squeeze, Unsqueeze --------------------------------------------------------------------------------- */
+/* ---- Squeeze, Unsqueeze ---------------------------------------------------------------------- */
 
 static void check_axes(const ax_op *op, int rank, const int64_t *dim, int n, const int64_t *axes,
                        int rank_y, const int64_t *y)
@@ -184,7 +186,7 @@ static void axes_refused(const ax_op *op, int n, const int64_t *axes, ax_status 
 {
     op_case c;
 
-    start(&c, op, 4, (int64_t[]) {1, 3, 1, 4});
+    start(&c, op, 4, (int64_t[]){1, 3, 1, 4});
     op_case_ints(&c, n, axes);
     op_check_refused(&c, status, text);
     op_case_free(&c);
@@ -194,23 +196,23 @@ static void test_squeeze(void)
 {
     static const int64_t dim[] = {1, 3, 1, 4};
 
-    check_axes(&ax_op_squeeze, 4, dim, -1, NULL, 2, (int64_t[]) {3, 4});
-    check_axes(&ax_op_squeeze, 4, dim, 1, (int64_t[]) {2}, 3, (int64_t[]) {1, 3, 4});
-    check_axes(&ax_op_squeeze, 4, dim, 2, (int64_t[]) {-2, 0}, 2, (int64_t[]) {3, 4});
+    check_axes(&ax_op_squeeze, 4, dim, -1, NULL, 2, (int64_t[]){3, 4});
+    check_axes(&ax_op_squeeze, 4, dim, 1, (int64_t[]){2}, 3, (int64_t[]){1, 3, 4});
+    check_axes(&ax_op_squeeze, 4, dim, 2, (int64_t[]){-2, 0}, 2, (int64_t[]){3, 4});
     check_axes(&ax_op_squeeze, 4, dim, 0, NULL, 4, dim);
-    check_axes(&ax_op_unsqueeze, 2, dim, 1, (int64_t[]) {0}, 3, (int64_t[]) {1, 1, 3});
-    check_axes(&ax_op_unsqueeze, 2, dim, 2, (int64_t[]) {-1, 1}, 4, (int64_t[]) {1, 1, 3, 1});
-    check_axes(&ax_op_unsqueeze, 0, NULL, 1, (int64_t[]) {0}, 1, (int64_t[]) {1});
-    axes_refused(&ax_op_squeeze, 1, (int64_t[]) {1}, AX_ERR_INVALID, "axis 1 has size 3, not 1");
-    axes_refused(&ax_op_squeeze, 1, (int64_t[]) {4}, AX_ERR_INVALID, "axis 4 is out of range");
-    axes_refused(&ax_op_squeeze, 2, (int64_t[]) {0, 0}, AX_ERR_INVALID, "named twice");
-    axes_refused(&ax_op_unsqueeze, 1, (int64_t[]) {5}, AX_ERR_INVALID, "axis 5 is out of range");
-    axes_refused(&ax_op_unsqueeze, 2, (int64_t[]) {1, -5}, AX_ERR_INVALID, "named twice");
-    axes_refused(&ax_op_unsqueeze, 5, (int64_t[]) {0, 1, 2, 3, 4}, AX_ERR_UNSUPPORTED,
+    check_axes(&ax_op_unsqueeze, 2, dim, 1, (int64_t[]){0}, 3, (int64_t[]){1, 1, 3});
+    check_axes(&ax_op_unsqueeze, 2, dim, 2, (int64_t[]){-1, 1}, 4, (int64_t[]){1, 1, 3, 1});
+    check_axes(&ax_op_unsqueeze, 0, NULL, 1, (int64_t[]){0}, 1, (int64_t[]){1});
+    axes_refused(&ax_op_squeeze, 1, (int64_t[]){1}, AX_ERR_INVALID, "axis 1 has size 3, not 1");
+    axes_refused(&ax_op_squeeze, 1, (int64_t[]){4}, AX_ERR_INVALID, "axis 4 is out of range");
+    axes_refused(&ax_op_squeeze, 2, (int64_t[]){0, 0}, AX_ERR_INVALID, "named twice");
+    axes_refused(&ax_op_unsqueeze, 1, (int64_t[]){5}, AX_ERR_INVALID, "axis 5 is out of range");
+    axes_refused(&ax_op_unsqueeze, 2, (int64_t[]){1, -5}, AX_ERR_INVALID, "named twice");
+    axes_refused(&ax_op_unsqueeze, 5, (int64_t[]){0, 1, 2, 3, 4}, AX_ERR_UNSUPPORTED,
                  "has 9 dimensions");
 }
 
-/* ---- Transpose ------------------------------------------------------------------------------------------ */
+/* ---- Transpose ------------------------------------------------------------------------------- */
 
 /* user: the permutation. */
 static void transpose_reference(const op_case *c, double *const *in, double *const *out)
@@ -269,7 +271,7 @@ static void transpose_refused(int n, const int64_t *perm, const char *text)
 {
     op_case c;
 
-    start(&c, &ax_op_transpose, 3, (int64_t[]) {2, 3, 4});
+    start(&c, &ax_op_transpose, 3, (int64_t[]){2, 3, 4});
     op_case_attr_is(&c, "perm", n, perm);
     op_check_refused(&c, AX_ERR_INVALID, text);
     op_case_free(&c);
@@ -288,17 +290,17 @@ static void test_transpose(void)
         random_perm(rank, perm);
         check_transpose(types[round % 4], rank, dim, perm, round % 5 != 0);
     }
-    check_transpose(AX_FLOAT, 5, (int64_t[]) {2, 3, 4, 3, 2}, (int64_t[]) {4, 2, 0, 1, 3}, true);
-    check_transpose(AX_FLOAT, 3, (int64_t[]) {2, 3, 4}, (int64_t[]) {2, 0, 1}, true);
-    check_transpose(AX_FLOAT, 4, (int64_t[]) {2, 3, 8, 9}, (int64_t[]) {0, 2, 3, 1}, true);
-    check_transpose(AX_FLOAT, 3, (int64_t[]) {4, 40, 50}, (int64_t[]) {1, 0, 2}, true);
-    check_transpose(AX_FLOAT, 2, (int64_t[]) {70, 130}, (int64_t[]) {1, 0}, true);
-    transpose_refused(2, (int64_t[]) {1, 0}, "perm has 2 entries for 3 dimensions");
-    transpose_refused(3, (int64_t[]) {0, 1, 1}, "not a permutation of 0 to 2");
-    transpose_refused(3, (int64_t[]) {0, 1, 3}, "not a permutation");
-    transpose_refused(3, (int64_t[]) {0, 1, -1}, "not a permutation");
-    start(&c, &ax_op_transpose, 4, (int64_t[]) {5, 1, 1, 4});
-    op_case_attr_is(&c, "perm", 4, (int64_t[]) {1, 0, 3, 2});
+    check_transpose(AX_FLOAT, 5, (int64_t[]){2, 3, 4, 3, 2}, (int64_t[]){4, 2, 0, 1, 3}, true);
+    check_transpose(AX_FLOAT, 3, (int64_t[]){2, 3, 4}, (int64_t[]){2, 0, 1}, true);
+    check_transpose(AX_FLOAT, 4, (int64_t[]){2, 3, 8, 9}, (int64_t[]){0, 2, 3, 1}, true);
+    check_transpose(AX_FLOAT, 3, (int64_t[]){4, 40, 50}, (int64_t[]){1, 0, 2}, true);
+    check_transpose(AX_FLOAT, 2, (int64_t[]){70, 130}, (int64_t[]){1, 0}, true);
+    transpose_refused(2, (int64_t[]){1, 0}, "perm has 2 entries for 3 dimensions");
+    transpose_refused(3, (int64_t[]){0, 1, 1}, "not a permutation of 0 to 2");
+    transpose_refused(3, (int64_t[]){0, 1, 3}, "not a permutation");
+    transpose_refused(3, (int64_t[]){0, 1, -1}, "not a permutation");
+    start(&c, &ax_op_transpose, 4, (int64_t[]){5, 1, 1, 4});
+    op_case_attr_is(&c, "perm", 4, (int64_t[]){1, 0, 3, 2});
     op_run_forward(&c, false);
     unit_check(c.alias == -1 || c.alias == 0, "moving axes of size 1 past others");
     unit_same(c.out[0].data, c.in[0].data, 80, "keeps the order");
@@ -306,7 +308,7 @@ static void test_transpose(void)
     op_case_free(&c);
 }
 
-/* ---- Concat --------------------------------------------------------------------------------------------- */
+/* ---- Concat ---------------------------------------------------------------------------------- */
 
 static void concat_reference(const op_case *c, double *const *in, double *const *out)
 {
@@ -352,7 +354,7 @@ static void concat_refused(int rank, const int64_t *dim, ax_dtype type, int64_t 
 {
     op_case c;
 
-    start(&c, &ax_op_concat, 2, (int64_t[]) {2, 3});
+    start(&c, &ax_op_concat, 2, (int64_t[]){2, 3});
     op_case_input(&c, type, rank, dim);
     op_case_attr_i(&c, "axis", axis);
     op_check_refused(&c, AX_ERR_INVALID, text);
@@ -370,11 +372,11 @@ static void test_concat(void)
                      round % 4 == 3);
     }
     check_concat(12, 2, 1, false);
-    concat_refused(2, (int64_t[]) {3, 3}, AX_FLOAT, 1, "does not fit (2, 3) along axis 1");
-    concat_refused(1, (int64_t[]) {2}, AX_FLOAT, 0, "does not fit");
-    concat_refused(2, (int64_t[]) {2, 3}, AX_INT64, 0, "input 1 is int64, input 0 float");
-    concat_refused(2, (int64_t[]) {2, 3}, AX_FLOAT, 2, "axis 2 is out of range");
-    start(&c, &ax_op_concat, 2, (int64_t[]) {2, 3});
+    concat_refused(2, (int64_t[]){3, 3}, AX_FLOAT, 1, "does not fit (2, 3) along axis 1");
+    concat_refused(1, (int64_t[]){2}, AX_FLOAT, 0, "does not fit");
+    concat_refused(2, (int64_t[]){2, 3}, AX_INT64, 0, "input 1 is int64, input 0 float");
+    concat_refused(2, (int64_t[]){2, 3}, AX_FLOAT, 2, "axis 2 is out of range");
+    start(&c, &ax_op_concat, 2, (int64_t[]){2, 3});
     op_check_refused(&c, AX_ERR_INVALID, "attribute axis is missing");
     op_case_missing(&c);
     op_case_attr_i(&c, "axis", 0);
@@ -382,7 +384,7 @@ static void test_concat(void)
     op_case_free(&c);
 }
 
-/* ---- Cast ----------------------------------------------------------------------------------------------- */
+/* ---- Cast ------------------------------------------------------------------------------------ */
 
 static const ax_dtype types[] = {AX_FLOAT, AX_UINT8, AX_INT8,  AX_INT32,
                                  AX_INT64, AX_BOOL,  AX_DOUBLE};
@@ -428,7 +430,7 @@ static void test_cast_pairs(void)
             op_case c;
 
             op_case_init(&c, &ax_op_cast, ax_dtype_name(types[to]));
-            op_case_input(&c, types[from], 2, (int64_t[]) {3, 20});
+            op_case_input(&c, types[from], 2, (int64_t[]){3, 20});
             fill(&c, types[from]);
             op_case_attr_i(&c, "to", types[to]);
             c.reference = cast_reference;
@@ -444,7 +446,7 @@ static void cast_floats(int n, const float *v, ax_dtype to, const void *want)
     op_case c;
 
     op_case_init(&c, &ax_op_cast, "Cast");
-    op_case_input(&c, AX_FLOAT, 1, (int64_t[]) {n});
+    op_case_input(&c, AX_FLOAT, 1, (int64_t[]){n});
     memcpy(c.in[0].data, v, (size_t) n * sizeof *v);
     op_case_attr_i(&c, "to", to);
     op_run_forward(&c, false);
@@ -458,12 +460,12 @@ static void test_cast_edges(void)
     static const float v[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e30f, -0.9f, 255.9f, -128.5f};
 
     cast_floats(8, v, AX_INT64,
-                (int64_t[]) {0, INT64_MAX, INT64_MIN, INT64_MAX, INT64_MIN, 0, 255, -128});
+                (int64_t[]){0, INT64_MAX, INT64_MIN, INT64_MAX, INT64_MIN, 0, 255, -128});
     cast_floats(8, v, AX_INT32,
-                (int32_t[]) {0, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0, 255, -128});
-    cast_floats(8, v, AX_INT8, (int8_t[]) {0, 127, -128, 127, -128, 0, 127, -128});
-    cast_floats(8, v, AX_UINT8, (uint8_t[]) {0, 255, 0, 255, 0, 0, 255, 0});
-    cast_floats(8, v, AX_BOOL, (uint8_t[]) {1, 1, 1, 1, 1, 1, 1, 1});
+                (int32_t[]){0, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0, 255, -128});
+    cast_floats(8, v, AX_INT8, (int8_t[]){0, 127, -128, 127, -128, 0, 127, -128});
+    cast_floats(8, v, AX_UINT8, (uint8_t[]){0, 255, 0, 255, 0, 0, 255, 0});
+    cast_floats(8, v, AX_BOOL, (uint8_t[]){1, 1, 1, 1, 1, 1, 1, 1});
 }
 
 static void test_cast_refusals(void)
@@ -472,12 +474,12 @@ static void test_cast_refusals(void)
     op_case c;
 
     for (int i = 0; i < AX_COUNT(bad); i++) {
-        start(&c, &ax_op_cast, 1, (int64_t[]) {2});
+        start(&c, &ax_op_cast, 1, (int64_t[]){2});
         op_case_attr_i(&c, "to", bad[i]);
         op_check_refused(&c, AX_ERR_UNSUPPORTED, "is not supported");
         op_case_free(&c);
     }
-    start(&c, &ax_op_cast, 1, (int64_t[]) {2});
+    start(&c, &ax_op_cast, 1, (int64_t[]){2});
     op_check_refused(&c, AX_ERR_INVALID, "attribute to is missing");
     op_case_free(&c);
 }

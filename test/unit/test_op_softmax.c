@@ -57,14 +57,14 @@ static void check(const ax_op *op, int rank, const int64_t *dim, int axis, doubl
 static void test_shapes(void)
 {
     for (int o = 0; o < 2; o++) {
-        check(ops[o], 2, (int64_t[]) {5, 10}, 99, 1, 1);
-        check(ops[o], 2, (int64_t[]) {9, 10}, -1, 1, 3);
-        check(ops[o], 1, (int64_t[]) {700}, 0, 2, 1);
-        check(ops[o], 2, (int64_t[]) {3, 1}, 1, 1, 1);
-        check(ops[o], 2, (int64_t[]) {0, 4}, 1, 1, 1);
-        check(ops[o], 2, (int64_t[]) {4, 0}, 1, 1, 1);
-        check(ops[o], 3, (int64_t[]) {2, 5, 300}, 1, 1, 1);
-        check(ops[o], 4, (int64_t[]) {2, 3, 4, 5}, -3, 3, 1);
+        check(ops[o], 2, (int64_t[]){5, 10}, 99, 1, 1);
+        check(ops[o], 2, (int64_t[]){9, 10}, -1, 1, 3);
+        check(ops[o], 1, (int64_t[]){700}, 0, 2, 1);
+        check(ops[o], 2, (int64_t[]){3, 1}, 1, 1, 1);
+        check(ops[o], 2, (int64_t[]){0, 4}, 1, 1, 1);
+        check(ops[o], 2, (int64_t[]){4, 0}, 1, 1, 1);
+        check(ops[o], 3, (int64_t[]){2, 5, 300}, 1, 1, 1);
+        check(ops[o], 4, (int64_t[]){2, 3, 4, 5}, -3, 3, 1);
     }
 }
 
@@ -89,7 +89,7 @@ static void test_stable(void)
             op_case c;
 
             op_case_init(&c, ops[o], "far apart");
-            op_case_input(&c, AX_FLOAT, 2, axis ? (int64_t[]) {2, 5} : (int64_t[]) {5, 2});
+            op_case_input(&c, AX_FLOAT, 2, axis ? (int64_t[]){2, 5} : (int64_t[]){5, 2});
             memcpy(c.in[0].data, x, sizeof x);
             op_case_attr_i(&c, "axis", axis);
             c.reference = reference;
@@ -105,7 +105,7 @@ static void test_nan(void)
         float *y;
 
         op_case_init(&c, ops[o], "nan");
-        op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 3});
+        op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 3});
         op_case_floats(&c, 0)[1] = NAN;
         op_run_forward(&c, false);
         y = c.out[0].data;
@@ -120,7 +120,7 @@ static void test_refusals(void)
     op_case c;
 
     op_case_init(&c, &ax_op_softmax, "Softmax");
-    op_case_input(&c, AX_FLOAT, 2, (int64_t[]) {2, 3});
+    op_case_input(&c, AX_FLOAT, 2, (int64_t[]){2, 3});
     op_case_attr_i(&c, "axis", 2);
     op_check_refused(&c, AX_ERR_INVALID, "axis 2 is out of range for 2 dimensions");
     c.attr[0].i = INT64_MIN;

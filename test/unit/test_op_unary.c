@@ -1,6 +1,6 @@
 /*
- * test_op_unary.c: every function of one number against its formula in double: normal values, far out
- * on both sides, NaN and the infinities; gradients away from the kinks.
+ * test_op_unary.c: every function of one number against its formula in double: normal values, far
+ * out on both sides, NaN and the infinities; gradients away from the kinks.
  */
 #include <math.h>
 
@@ -16,9 +16,9 @@ typedef struct unary_case {
     double a;
     const char *b_name;
     double b;
-    double low, high;    /* of the test values */
-    double kinks[2];     /* NAN: none */
-    const char *text;    /* attribute approximate */
+    double low, high; /* of the test values */
+    double kinks[2];  /* NAN: none */
+    const char *text; /* attribute approximate */
 } unary_case;
 
 static double f_abs(double x, double a, double b)
@@ -116,7 +116,10 @@ static double f_tanh(double x, double a, double b)
     return tanh(x);
 }
 
-#define NO_KINK {NAN, NAN}
+#define NO_KINK                                                                                    \
+    {                                                                                              \
+        NAN, NAN                                                                                   \
+    }
 
 static const unary_case cases[] = {
     {&ax_op_abs, f_abs, NULL, 0, NULL, 0, -9, 9, {0, NAN}, NULL},
@@ -136,8 +139,16 @@ static const unary_case cases[] = {
     {&ax_op_log, f_log, NULL, 0, NULL, 0, 0.1, 9, NO_KINK, NULL},
     {&ax_op_neg, f_neg, NULL, 0, NULL, 0, -9, 9, NO_KINK, NULL},
     {&ax_op_relu, f_relu, NULL, 0, NULL, 0, -3, 3, {0, NAN}, NULL},
-    {&ax_op_selu, f_selu, NULL, 1.67326319217681884765625, NULL, 1.05070102214813232421875, -3, 3,
-     {0, NAN}, NULL},
+    {&ax_op_selu,
+     f_selu,
+     NULL,
+     1.67326319217681884765625,
+     NULL,
+     1.05070102214813232421875,
+     -3,
+     3,
+     {0, NAN},
+     NULL},
     {&ax_op_selu, f_selu, "alpha", 1.5, "gamma", 2, -3, 3, {0, NAN}, NULL},
     {&ax_op_sigmoid, f_sigmoid, NULL, 0, NULL, 0, -9, 9, NO_KINK, NULL},
     {&ax_op_softplus, f_softplus, NULL, 0, NULL, 0, -9, 9, NO_KINK, NULL},
@@ -193,11 +204,11 @@ static void test_values(const unary_case *u)
 /* Far out, where exponentials overflow; the formulas themselves say what is right. */
 static void test_far(const unary_case *u)
 {
-    static const float far[] = {-1e30f, -1e5f, -200, -90, -30, -15, -1e-20f, 0,
+    static const float far[] = {-1e30f, -1e5f, -200, -90, -30, -15,  -1e-20f, 0,
                                 1e-20f, 15,    30,   90,  200, 1e5f, 1e30f};
     op_case c;
 
-    make(&c, u, 1, (int64_t[]) {AX_COUNT(far)});
+    make(&c, u, 1, (int64_t[]){AX_COUNT(far)});
     memcpy(c.in[0].data, far, sizeof far);
     if (u->op == &ax_op_exp)
         op_fill_uniform(&c, 0, -80, 80);
@@ -218,7 +229,7 @@ static void test_far_slopes(const unary_case *u)
 
     if (u->low > 0 || u->op == &ax_op_exp)
         return;
-    make(&c, u, 1, (int64_t[]) {AX_COUNT(far)});
+    make(&c, u, 1, (int64_t[]){AX_COUNT(far)});
     memcpy(c.in[0].data, far, sizeof far);
     op_run_forward(&c, true);
     op_random_dout(&c);
@@ -234,7 +245,7 @@ static void test_nan(const unary_case *u)
     op_case c;
     float y, dx;
 
-    make(&c, u, 1, (int64_t[]) {1});
+    make(&c, u, 1, (int64_t[]){1});
     op_case_floats(&c, 0)[0] = NAN;
     op_run_forward(&c, true);
     y = ((float *) c.out[0].data)[0];
@@ -254,7 +265,7 @@ static void test_clip(double low, double high)
     for (int k = 0; k < 2; k++)
         if (isinf(u.kinks[k]))
             u.kinks[k] = NAN;
-    make(&c, &u, 2, (int64_t[]) {20, 30});
+    make(&c, &u, 2, (int64_t[]){20, 30});
     if (isinf(low))
         op_case_missing(&c);
     else
@@ -272,7 +283,7 @@ static void test_shards(void)
     for (int i = 0; i < AX_COUNT(cases); i += 5) {
         op_case c;
 
-        make(&c, &cases[i], 2, (int64_t[]) {7, 11});
+        make(&c, &cases[i], 2, (int64_t[]){7, 11});
         c.shards = 3;
         op_check_forward(&c);
         op_check_gradient(&c);
@@ -285,20 +296,20 @@ static void test_refusals(void)
     op_case c;
 
     op_case_init(&c, &ax_op_relu, "Relu");
-    op_case_input(&c, AX_INT64, 1, (int64_t[]) {3});
+    op_case_input(&c, AX_INT64, 1, (int64_t[]){3});
     op_check_refused(&c, AX_ERR_INVALID, "node \"Relu\" (Relu): input 0 is int64, not float");
     op_case_free(&c);
     op_case_init(&c, &ax_op_gelu, "Gelu");
-    op_case_input(&c, AX_FLOAT, 1, (int64_t[]) {3});
+    op_case_input(&c, AX_FLOAT, 1, (int64_t[]){3});
     op_case_attr_s(&c, "approximate", "sigmoid");
     op_check_refused(&c, AX_ERR_INVALID, "\"sigmoid\", not \"none\" or \"tanh\"");
     op_case_free(&c);
     op_case_init(&c, &ax_op_clip, "Clip");
-    op_case_input(&c, AX_FLOAT, 1, (int64_t[]) {3});
+    op_case_input(&c, AX_FLOAT, 1, (int64_t[]){3});
     op_case_input(&c, AX_FLOAT, 0, NULL);
     op_check_refused(&c, AX_ERR_UNSUPPORTED, "min is computed");
     c.constant = 2;
-    c.in[1].shape = (ax_shape) {1, {0}};
+    c.in[1].shape = (ax_shape){1, {0}};
     op_check_refused(&c, AX_ERR_INVALID, "min is not a single number");
     c.in[1].shape.rank = 0;
     op_case_free(&c);

@@ -243,6 +243,72 @@ static void check_learns(void)
     ax_dataset_free(d);
 }
 
+/* Bytes in, a sigmoid out: the sum of the row decides. */
+static void check_binary(void)
+{
+    static int32_t classes[400];
+    uint8_t row[4];
+    history h;
+    net n;
+    ax_dataset *d = NULL;
+    ax_attr to = ax_attr_i("to", AX_FLOAT);
+
+    net_begin(&n, unit_env(), AX_UINT8, 4);
+    ax_graph_add_node(n.model.graph, "Cast", "cast", 1, &n.model.input, 1, &to, &n.last, &err);
+    net_dense(&n, 1);
+    net_end(&n, AX_TASK_CLASSIFICATION, 2, AX_LOSS_BCE, "Sigmoid");
+    ax_dataset_create(unit_env(), AX_UINT8, 4, &d, &err);
+    for (int i = 0; i < 400; i++) {
+        for (int j = 0; j < 4; j++)
+            row[j] = (uint8_t) unit_below(10);
+        classes[i] = row[0] + row[1] > row[2] + row[3];
+        ax_dataset_append(d, row, &err);
+    }
+    ax_dataset_set_classes(d, classes, 2, &err);
+    unit_status(train(unit_env(), &n.model, d, NULL,
+                      "{\"epochs\": 20, \"learning_rate\": 0.05, \"validation_split\": 0.25, "
+                      "\"metrics\": [\"accuracy\", \"auc\", \"f1\"]}",
+                      2, &h),
+                AX_OK, &err, "a sigmoid over bytes is trained");
+    unit_check(h.valid[19][1] > 0.95 && h.valid[19][2] > 0.99 && h.valid[19][3] > 0.95,
+               "accuracy %.3f, auc %.3f, f1 %.3f", h.valid[19][1], h.valid[19][2], h.valid[19][3]);
+    net_free(&n);
+    ax_dataset_free(d);
+}
+
+/* Two numbers a row, huber, weights: rows of weight 0 are wrong on purpose. */
+static void check_vector_target(void)
+{
+    static float values[300][2], weights[300];
+    float row[3];
+    history h;
+    net n;
+    ax_dataset *d = NULL;
+
+    net_begin(&n, unit_env(), AX_FLOAT, 3);
+    net_dense(&n, 2);
+    net_end(&n, AX_TASK_REGRESSION, 0, AX_LOSS_HUBER, NULL);
+    ax_dataset_create(unit_env(), AX_FLOAT, 3, &d, &err);
+    for (int i = 0; i < 300; i++) {
+        unit_fill_normal(row, 3, 1);
+        weights[i] = i % 3 == 0 ? 0 : 1;
+        values[i][0] = row[0] - 2 * row[1] + (weights[i] == 0 ? 100 : 0);
+        values[i][1] = row[2] + 1;
+        ax_dataset_append(d, row, &err);
+    }
+    ax_dataset_set_values(d, values[0], 2, &err);
+    ax_dataset_set_weights(d, weights, &err);
+    unit_status(train(unit_env(), &n.model, d, NULL,
+                      "{\"epochs\": 40, \"learning_rate\": 0.02, \"validation_split\": 0.1, "
+                      "\"metrics\": [\"mae\", \"rmse\", \"r2\"]}",
+                      2, &h),
+                AX_OK, &err, "a regression of two numbers is trained");
+    unit_check(h.valid[39][1] < 0.05 && h.valid[39][2] < 0.05 && h.valid[39][3] > 0.99,
+               "mae %.4f, rmse %.4f, r2 %.4f", h.valid[39][1], h.valid[39][2], h.valid[39][3]);
+    net_free(&n);
+    ax_dataset_free(d);
+}
+
 /* ---- one step -------------------------------------------------------------------------------- */
 
 /*
@@ -704,6 +770,8 @@ int main(void)
 {
     unit_seed(21);
     check_learns();
+    check_binary();
+    check_vector_target();
     check_shard_count();
     check_step(1, false);
     check_step(7, true);

@@ -28,7 +28,7 @@
             return ax_try_status_;                                                                 \
     } while (0)
 
-/* ---- errors (error.c) ----------------------------------------------------------------------------- */
+/* ---- errors (error.c) ------------------------------------------------------------------------ */
 
 /* Fills *err and returns status, so that `return ax_fail(...)` reads as it acts. Clears detail and hint. */
 ax_status ax_fail(ax_error *err, ax_status status, const char *fmt, ...) AX_PRINTF(3, 4);
@@ -39,7 +39,7 @@ void ax_hint(ax_error *err, const char *fmt, ...) AX_PRINTF(2, 3);
 ax_status ax_nomem(ax_error *err);
 ax_status ax_cancelled(ax_error *err);
 
-/* ---- raw memory (memory.c): the only door to env->alloc and env->free ------------------------------- */
+/* ---- raw memory (memory.c): the only door to env->alloc and env->free ------------------------ */
 
 #define AX_ALIGN 64 /* of every arena block and tensor: one cache line, one AVX-512 vector */
 
@@ -77,7 +77,7 @@ char *ax_arena_strndup(ax_arena *a, const char *s, size_t n); /* adds the '\0' *
 char *ax_arena_printf(ax_arena *a, const char *fmt, ...) AX_PRINTF(2, 3);
 void ax_arena_free(ax_arena *a);
 
-/* ---- growing byte string (text.c): never overruns, remembers that memory ran out ----------------------- */
+/* ---- growing byte string (text.c): never overruns, remembers that memory ran out ------------- */
 
 typedef struct ax_text {
     ax_env env;
@@ -93,7 +93,7 @@ void ax_text_addf(ax_text *t, const char *fmt, ...) AX_PRINTF(2, 3);
 void ax_text_add_json_string(ax_text *t, const char *s);
 void ax_text_free(ax_text *t);
 
-/* ---- names (name.c) ---------------------------------------------------------------------------------- */
+/* ---- names (name.c) -------------------------------------------------------------------------- */
 
 /*
  * The candidate nearest to name by edit distance, ignoring case and '_', or NULL when none is near enough
@@ -101,7 +101,7 @@ void ax_text_free(ax_text *t);
  */
 const char *ax_nearest_name(const char *name, const char *const *candidates, int n);
 
-/* ---- random bits (random.c) --------------------------------------------------------------------------- */
+/* ---- random bits (random.c) ------------------------------------------------------------------ */
 
 /*
  * Counter-based: the numbers are a function of (seed, stream, position) and of nothing else, so that

@@ -30,7 +30,7 @@ struct ax_exec {
     int next_step;
 };
 
-/* ---- addresses -------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static ax_tensor resolve_value(const ax_exec *e, int v)
 {
@@ -74,7 +74,7 @@ static void *resolve_memory(const ax_exec *e, size_t bytes, size_t place)
     return bytes == 0 || place == AX_NOWHERE ? NULL : e->memory + place;
 }
 
-/* ---- making an exec ------------------------------------------------------------------------------------------ */
+/* ---- making an exec -------------------------------------------------------------------------- */
 
 static void note_patch(ax_exec *e, ax_tensor *t, int value)
 {
@@ -202,7 +202,7 @@ ax_tensor ax_exec_gradient(const ax_exec *e, int value)
     return resolve_gradient(e, value);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* One call of ax_exec_run. */
 typedef struct crew {

@@ -40,7 +40,7 @@ void ax_graph_free(ax_graph *g)
     ax_arena_free(&arena);
 }
 
-/* ---- growing ------------------------------------------------------------------------------------------ */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 /* Room for one more element of *array; false when there is no memory. */
 static bool grow(ax_arena *a, void *array, int n, int *cap, size_t size)
@@ -129,7 +129,7 @@ static ax_status add_value(ax_graph *g, const char *name, ax_value_role role, in
     return AX_OK;
 }
 
-/* ---- inputs, weights, outputs ----------------------------------------------------------------------------- */
+/* ---- inputs, weights, outputs ---------------------------------------------------------------- */
 
 static ax_status check_declared(const char *name, ax_dtype type, const ax_shape *shape,
                                 ax_error *err)
@@ -201,7 +201,7 @@ ax_status ax_graph_add_output(ax_graph *g, int value, ax_error *err)
     return AX_OK;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 ax_attr ax_attr_i(const char *name, int64_t v)
 {
@@ -383,7 +383,7 @@ const char *ax_node_string(const ax_node *n, const char *name, const char *other
     return a != NULL && a->kind == AX_ATTR_STRING ? a->s : otherwise;
 }
 
-/* ---- metadata ------------------------------------------------------------------------------------------------ */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 ax_status ax_graph_set_meta(ax_graph *g, const char *key, const char *value, ax_error *err)
 {
@@ -411,7 +411,7 @@ const char *ax_graph_meta(const ax_graph *g, const char *key)
     return NULL;
 }
 
-/* ---- weights -------------------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static int64_t padded(int64_t n)
 {

@@ -97,7 +97,7 @@ typedef struct ax_graph {
 ax_status ax_graph_create(const ax_env *env, const char *name, ax_graph **out, ax_error *err);
 void ax_graph_free(ax_graph *g);
 
-/* ---- building. Names are copied. Each returns the new value's number in *out. ----------------------- */
+/* ---- building. Names are copied. Each returns the new value's number in *out. ---------------- */
 
 ax_status ax_graph_add_input(ax_graph *g, const char *name, ax_dtype type, const ax_shape *shape,
                              int *out, ax_error *err);
@@ -135,14 +135,14 @@ ax_status ax_graph_bind(ax_graph *g, ax_error *err);
 int ax_graph_find_value(const ax_graph *g, const char *name); /* -1 when absent */
 int64_t ax_graph_parameters(const ax_graph *g, bool trainable_only); /* elements of float weights */
 
-/* ---- attributes of a node ------------------------------------------------------------------------------ */
+/* ---- attributes of a node -------------------------------------------------------------------- */
 
 const ax_attr *ax_node_attr(const ax_node *n, const char *name); /* NULL when absent */
 int64_t ax_node_int(const ax_node *n, const char *name, int64_t otherwise);
 float ax_node_float(const ax_node *n, const char *name, float otherwise);
 const char *ax_node_string(const ax_node *n, const char *name, const char *otherwise);
 
-/* ---- shape inference (infer.c) -------------------------------------------------------------------------- */
+/* ---- shape inference (infer.c) --------------------------------------------------------------- */
 
 /*
  * Types and shapes of every value for a given batch (inputs' AX_DIM_BATCH becomes batch), in arrays of

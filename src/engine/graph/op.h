@@ -95,7 +95,7 @@ const ax_op *ax_op_find(const char *type);
 int ax_op_count(void);
 const ax_op *ax_op_at(int i);
 
-/* ---- helpers for setup -------------------------------------------------------------------------------------- */
+/* ---- helpers for setup ----------------------------------------------------------------------- */
 
 /* AX_ERR_INVALID "node \"x\" (Conv): ..." */
 ax_status ax_setup_fail(ax_setup *s, const char *fmt, ...) AX_PRINTF(2, 3);

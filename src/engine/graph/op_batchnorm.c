@@ -55,7 +55,7 @@ static ax_status setup(ax_setup *s)
     return AX_OK;
 }
 
-/* ---- statistics of a shard, and of the batch ---------------------------------------------------------------------- */
+/* ---- statistics of a shard, and of the batch ------------------------------------------------- */
 
 static void combine(channel *into, double count, double mean, double m2)
 {
@@ -130,7 +130,7 @@ static void forward_merge(const ax_run *const *shard, int n)
     }
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void forward(const ax_run *r)
 {
@@ -152,7 +152,7 @@ static void forward(const ax_run *r)
     }
 }
 
-/* ---- backward ---------------------------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static void backward_stats(const ax_run *r)
 {

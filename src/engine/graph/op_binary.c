@@ -6,12 +6,12 @@
  *     y = a * b      da = dy * b      db = dy * a
  *     y = a / b      da = dy / b      db = -dy * (a / b) / b
  *
- * each gradient summed over the axes along which its operand was broadcast. Float has gradients; int32
- * and int64, which are shape arithmetic, wrap around, and their division by zero gives 0, because an
- * answer that nobody should use is better than a trap in a server.
+ * each gradient summed over the axes along which its operand was broadcast. Float has gradients;
+ * int32 and int64, which are shape arithmetic, wrap around, and their division by zero gives 0,
+ * because an answer that nobody should use is better than a trap in a server.
  *
- * All of it walks the output in runs (op_walk.h), in which an operand either moves with the output or stands
- * still. Gradients are made in pieces of CHUNK floats and added up where they belong.
+ * All of it walks the output in runs (op_walk.h), in which an operand either moves with the output
+ * or stands still. Gradients are made in pieces of CHUNK floats and added up where they belong.
  */
 #include "graph/op_list.h"
 #include "graph/op_walk.h"
@@ -25,7 +25,7 @@ typedef struct binary_prep {
     ax_walk walk;
 } binary_prep;
 
-/* ---- setup --------------------------------------------------------------------------------------------- */
+/* ---- setup ----------------------------------------------------------------------------------- */
 
 static ax_status binary_setup(ax_setup *s, binary_kind kind)
 {
@@ -36,8 +36,8 @@ static ax_status binary_setup(ax_setup *s, binary_kind kind)
     if (a->shape.rank < 0 || b->shape.rank < 0)
         return ax_setup_fail(s, "input %d is missing", a->shape.rank < 0 ? 0 : 1);
     if (a->type != b->type)
-        return ax_setup_fail(s, "the inputs are %s and %s, not of one type",
-                             ax_dtype_name(a->type), ax_dtype_name(b->type));
+        return ax_setup_fail(s, "the inputs are %s and %s, not of one type", ax_dtype_name(a->type),
+                             ax_dtype_name(b->type));
     if (a->type != AX_FLOAT && a->type != AX_INT32 && a->type != AX_INT64)
         return ax_setup_unsupported(s, "type %s is not supported", ax_dtype_name(a->type));
     if (!ax_shape_broadcast(&a->shape, &b->shape, &s->out[0].shape))
@@ -75,7 +75,7 @@ static ax_status div_setup(ax_setup *s)
     return binary_setup(s, KIND_DIV);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 /* Both operands move. */
 static void run_both(binary_kind kind, int64_t n, const float *a, const float *b, float *y)
@@ -207,7 +207,7 @@ static void binary_forward(const ax_run *r)
         forward_int32(p, a, b, r->out[0].data);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------ */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 /* A piece of one run: the operands where it starts, and their steps. */
 typedef struct piece {
@@ -217,7 +217,8 @@ typedef struct piece {
     int64_t step_a, step_b;
 } piece;
 
-/* The gradient of operand `which`, before any summing: in t, or dy itself where nothing is to be done. */
+/* The gradient of operand `which`, before any summing: in t, or dy itself where nothing is to be
+ * done. */
 static const float *piece_gradient(const piece *q, int which, float *t)
 {
     const ax_kernels *k = ax_kernels_get();
@@ -261,8 +262,13 @@ static void operand_gradient(const ax_run *r, int which, bool sum)
 
         for (int64_t from = 0; from < w->n; from += CHUNK) {
             int64_t n = AX_MIN(w->n - from, CHUNK);
-            piece q = {p->kind, n, dy + at.whole + from, a + at.a + from * w->step_a,
-                       b + at.b + from * w->step_b, w->step_a, w->step_b};
+            piece q = {p->kind,
+                       n,
+                       dy + at.whole + from,
+                       a + at.a + from * w->step_a,
+                       b + at.b + from * w->step_b,
+                       w->step_a,
+                       w->step_b};
             const float *g = piece_gradient(&q, which, t);
 
             if (!moves)
@@ -275,7 +281,8 @@ static void operand_gradient(const ax_run *r, int which, bool sum)
     }
 }
 
-/* Several output elements flow into one element of an operand that was broadcast: it starts from zero. */
+/* Several output elements flow into one element of an operand that was broadcast: it starts from
+ * zero. */
 static void operand_backward(const ax_run *r, int which)
 {
     const ax_shape *shape = &r->din[which].shape;
@@ -289,7 +296,8 @@ static void operand_backward(const ax_run *r, int which)
     operand_gradient(r, which, sum);
 }
 
-/* Where din[0] is dout[0] itself (Add and Sub), the first gradient leaves it as it is for the second. */
+/* Where din[0] is dout[0] itself (Add and Sub), the first gradient leaves it as it is for the
+ * second. */
 static void binary_backward(const ax_run *r)
 {
     operand_backward(r, 0);

@@ -1,10 +1,10 @@
 /*
  * op_cast.c: Cast between float, double, bool, uint8, int8, int32 and int64.
  *
- * Numbers become integers by truncation towards zero; what lies outside of the range becomes the nearest end of
- * it, and NaN becomes 0 (the standard leaves both open, and C calls them undefined). Integers become
- * narrower integers by their low bits. Everything that is not 0 is true. Between float and float the bytes
- * are the same, and that is the only cast with a gradient.
+ * Numbers become integers by truncation towards zero; what lies outside of the range becomes the
+ * nearest end of it, and NaN becomes 0 (the standard leaves both open, and C calls them undefined).
+ * Integers become narrower integers by their low bits. Everything that is not 0 is true. Between
+ * float and float the bytes are the same, and that is the only cast with a gradient.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"

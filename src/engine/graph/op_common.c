@@ -6,8 +6,7 @@
 void ax_copy_forward(const ax_run *r)
 {
     if (r->out[0].data != r->in[0].data)
-        memcpy(r->out[0].data, r->in[0].data,
-               ax_tensor_bytes(r->out[0].type, &r->out[0].shape));
+        memcpy(r->out[0].data, r->in[0].data, ax_tensor_bytes(r->out[0].type, &r->out[0].shape));
 }
 
 void ax_give_gradient(int64_t n, const float *g, float *d, bool add)

@@ -20,8 +20,8 @@ ax_status ax_setup_any(ax_setup *s, int i);
 /* Input i is left out. */
 bool ax_setup_absent(const ax_setup *s, int i);
 /*
- * The integers of constant input i (int64, a list or a single number), at most max of them. A longer
- * list, another type or a computed input fails; `name` is what the standard calls it.
+ * The integers of constant input i (int64, a list or a single number), at most max of them. A
+ * longer list, another type or a computed input fails; `name` is what the standard calls it.
  */
 ax_status ax_setup_ints(ax_setup *s, int i, const char *name, int max, int64_t *v, int *count);
 /* Marks the axes in set[0..rank); each within -rank..rank-1, none twice. */

@@ -1,8 +1,8 @@
 /*
  * op_concat.c: Concat: any number of inputs, one behind the other along an axis.
  *
- * Seen as (outer, axis * inner), each input is a block of columns of the output; its gradient is the same
- * block of dy. A single input is an alias.
+ * Seen as (outer, axis * inner), each input is a block of columns of the output; its gradient is
+ * the same block of dy. A single input is an alias.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"

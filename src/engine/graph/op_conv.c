@@ -27,7 +27,7 @@ typedef struct conv {
     bool bias;
 } conv;
 
-/* ---- setup ---------------------------------------------------------------------------------------------------- */
+/* ---- setup ----------------------------------------------------------------------------------- */
 
 static ax_status check_channels(ax_setup *s, conv *p)
 {
@@ -94,7 +94,7 @@ static ax_status setup(ax_setup *s)
     return AX_OK;
 }
 
-/* ---- im2col ---------------------------------------------------------------------------------------------------- */
+/* ---- im2col ---------------------------------------------------------------------------------- */
 
 /* The positions o for which o * stride + shift lies within [0, in): from *from to before *to. */
 static void inside(int64_t out, int64_t in, int64_t stride, int64_t shift, int64_t *from,
@@ -165,7 +165,7 @@ static void col2im(const conv *p, const float *col, float *dx)
                 scatter_tap(w, col, i, j, dx + c * p->in_plane);
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void fill_bias(const conv *p, const float *bias, float *y)
 {
@@ -249,7 +249,7 @@ static void forward(const ax_run *r)
     }
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static void backward_bias(const ax_run *r, const conv *p)
 {

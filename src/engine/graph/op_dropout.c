@@ -4,13 +4,13 @@
  *     training     y = keep ? x / (1 - ratio) : 0        dx = keep ? dy / (1 - ratio) : 0
  *     inference    y = x, the very same bytes
  *
- * Whether an element is kept is a function of the step's key, its row within the whole batch and its place
- * within the row, so that neither shards nor threads have a say. One 64-bit draw decides two elements,
- * 32 bits each. The decisions are saved as bytes for backward, and are the second output where somebody
- * asks for it.
+ * Whether an element is kept is a function of the step's key, its row within the whole batch and
+ * its place within the row, so that neither shards nor threads have a say. One 64-bit draw decides
+ * two elements, 32 bits each. The decisions are saved as bytes for backward, and are the second
+ * output where somebody asks for it.
  *
- * Whether this is training is the plan's decision; the third input, training_mode, which exporters write
- * as a constant, is not looked at.
+ * Whether this is training is the plan's decision; the third input, training_mode, which exporters
+ * write as a constant, is not looked at.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"
@@ -50,7 +50,7 @@ static ax_status dropout_setup(ax_setup *s)
     AX_TRY(dropout_ratio(s, &ratio));
     ax_setup_same(s, 0);
     if (s->n_out > 1)
-        s->out[1] = (ax_tensor) {.type = AX_BOOL, .shape = *shape};
+        s->out[1] = (ax_tensor){.type = AX_BOOL, .shape = *shape};
     p = ax_setup_prep(s, sizeof *p);
     if (!p)
         return ax_nomem(s->err);

@@ -17,7 +17,7 @@ typedef struct pool {
     bool include_pad;
 } pool;
 
-/* ---- windows -------------------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 /* The taps of one axis that lie within the input: first index, and one past the last, in steps of dilation. */
 typedef struct span {
@@ -62,7 +62,7 @@ static ax_status setup(ax_setup *s)
     return AX_OK;
 }
 
-/* ---- MaxPool ---------------------------------------------------------------------------------------------------- */
+/* ---- MaxPool --------------------------------------------------------------------------------- */
 
 static ax_status setup_max(ax_setup *s)
 {
@@ -198,7 +198,7 @@ static void backward_max(const ax_run *r)
     }
 }
 
-/* ---- AveragePool ------------------------------------------------------------------------------------------------- */
+/* ---- AveragePool ----------------------------------------------------------------------------- */
 
 /* Taps of one axis that count: real ones, or with pads those within input and pads. */
 static int64_t counted(int64_t o, int64_t stride, int64_t begin, int64_t end, int64_t k,
@@ -280,7 +280,7 @@ static void backward_average(const ax_run *r)
     }
 }
 
-/* ---- the global ones ------------------------------------------------------------------------------------------------ */
+/* ---- the global ones ------------------------------------------------------------------------- */
 
 typedef struct global_pool {
     int64_t planes, plane;
@@ -366,7 +366,7 @@ static void backward_global_max(const ax_run *r)
         dx[plane_max(p->plane, x)] += g[i];
 }
 
-/* ---- rows of the table ------------------------------------------------------------------------------------------------ */
+/* ---- rows of the table ----------------------------------------------------------------------- */
 
 static const ax_attr_spec max_attrs[] = {
     {"auto_pad", AX_ATTR_STRING},   {"ceil_mode", AX_ATTR_INT}, {"dilations", AX_ATTR_INTS},

@@ -5,9 +5,9 @@
  *     ReduceMean    y = sum x / count   dx = dy / count
  *     ReduceMax     y = max x           dx = dy at the first maximum in row-major order, else 0
  *
- * Axes come as an input (ReduceSum from opset 13, the others from 18) or as an attribute; without any, all
- * axes are meant, unless noop_with_empty_axes makes it an identity. keepdims leaves axes of size 1
- * behind. Over nothing a sum is 0, a mean NaN and a maximum -inf.
+ * Axes come as an input (ReduceSum from opset 13, the others from 18) or as an attribute; without
+ * any, all axes are meant, unless noop_with_empty_axes makes it an identity. keepdims leaves axes
+ * of size 1 behind. Over nothing a sum is 0, a mean NaN and a maximum -inf.
  *
  * A reduction is a broadcast read backwards: the walk goes over x in order, and y follows it with
  * stride 0 along the reduced axes.
@@ -23,11 +23,11 @@ typedef enum reduce_kind { KIND_SUM, KIND_MEAN, KIND_MAX } reduce_kind;
 typedef struct reduce_prep {
     reduce_kind kind;
     bool noop;
-    float scale; /* of the mean */
+    float scale;  /* of the mean */
     ax_walk walk; /* over x; a: y */
 } reduce_prep;
 
-/* ---- setup ----------------------------------------------------------------------------------------------- */
+/* ---- setup ----------------------------------------------------------------------------------- */
 
 static ax_status read_axes(ax_setup *s, int64_t *axes, int *count)
 {
@@ -101,7 +101,7 @@ static ax_status reduce_setup(ax_setup *s)
     return AX_OK;
 }
 
-/* ---- forward --------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void sum_forward(const ax_walk *w, const float *x, float *y)
 {
@@ -151,7 +151,7 @@ static void reduce_forward(const ax_run *r)
         ax_kernels_get()->mul_scalar(n, y, p->scale, y);
 }
 
-/* ---- backward -------------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static void fill(int64_t n, float v, float *d)
 {
@@ -213,7 +213,7 @@ static void reduce_backward(const ax_run *r)
         sum_backward(p, r->dout[0].data, r->din[0].data, r->add[0]);
 }
 
-/* ---- the operators --------------------------------------------------------------------------------------- */
+/* ---- the operators --------------------------------------------------------------------------- */
 
 static const ax_attr_spec sum_attrs[] = {
     {"keepdims", AX_ATTR_INT}, {"noop_with_empty_axes", AX_ATTR_INT}, {NULL, 0}};

@@ -1,5 +1,6 @@
 /*
- * op_setup.c: what the operators' setup functions share: errors that name the node, and the usual checks.
+ * op_setup.c: what the operators' setup functions share: errors that name the node, and the usual
+ * checks.
  */
 #include <stdarg.h>
 #include <stdio.h>

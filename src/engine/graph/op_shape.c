@@ -1,8 +1,8 @@
 /*
  * op_shape.c: the same bytes under another shape: Identity, Flatten, Reshape, Squeeze, Unsqueeze.
  *
- * All of them are aliases (op.h): a plan gives the output the input's memory and skips the node, forward
- * and backward. The copies are for whoever cannot.
+ * All of them are aliases (op.h): a plan gives the output the input's memory and skips the node,
+ * forward and backward. The copies are for whoever cannot.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"
@@ -39,7 +39,7 @@ static ax_status flatten_setup(ax_setup *s)
     return same_bytes(s);
 }
 
-/* ---- Reshape --------------------------------------------------------------------------------------------- */
+/* ---- Reshape --------------------------------------------------------------------------------- */
 
 /* Product of the dimensions except `skip` and, with no_zeros, except zeros; false on overflow. */
 static bool product(const ax_shape *shape, int skip, bool no_zeros, int64_t *out)
@@ -58,8 +58,8 @@ static bool product(const ax_shape *shape, int skip, bool no_zeros, int64_t *out
 
 /*
  * The one dimension given as -1. Where another dimension is 0 (an empty batch), any number would
- * give an empty result; then the zeros of both sides are taken away first, so that (0, 3, 4) as (0, -1)
- * is (0, 12), like any other batch.
+ * give an empty result; then the zeros of both sides are taken away first, so that (0, 3, 4) as (0,
+ * -1) is (0, 12), like any other batch.
  */
 static ax_status infer_dimension(ax_setup *s, int missing)
 {
@@ -69,8 +69,7 @@ static ax_status infer_dimension(ax_setup *s, int missing)
 
     for (int k = 0; k < out->rank; k++)
         zeros |= out->dim[k] == 0;
-    if (!product(out, missing, zeros, &known) ||
-        !product(&s->in[0].shape, -1, zeros, &total))
+    if (!product(out, missing, zeros, &known) || !product(&s->in[0].shape, -1, zeros, &total))
         return ax_setup_fail(s, "the new shape is too large");
     if (total % known != 0)
         return ax_setup_fail(s, "%lld elements do not divide into lines of %lld", (long long) total,
@@ -124,7 +123,7 @@ static ax_status reshape_setup(ax_setup *s)
     return same_bytes(s);
 }
 
-/* ---- Squeeze, Unsqueeze ---------------------------------------------------------------------------------- */
+/* ---- Squeeze, Unsqueeze ---------------------------------------------------------------------- */
 
 /* Takes away the named axes, which have size 1; without names, every axis of size 1. */
 static ax_status squeeze_setup(ax_setup *s)
@@ -171,7 +170,7 @@ static ax_status unsqueeze_setup(ax_setup *s)
     return same_bytes(s);
 }
 
-/* ---- the operators --------------------------------------------------------------------------------------- */
+/* ---- the operators --------------------------------------------------------------------------- */
 
 static const ax_attr_spec flatten_attrs[] = {{"axis", AX_ATTR_INT}, {NULL, 0}};
 static const ax_attr_spec reshape_attrs[] = {{"allowzero", AX_ATTR_INT}, {NULL, 0}};

@@ -6,9 +6,9 @@
  *
  * with m the maximum and s = sum(e^(x - m)) along the axis, so that nothing overflows.
  *
- * The tensor is seen as (outer, n, inner) with the axis in the middle. With inner = 1 a line along the axis
- * is contiguous; else WIDTH neighbouring lines are done at a time, so that memory is read in order.
- * Everything works in place: a line's sums are known before its first element is written.
+ * The tensor is seen as (outer, n, inner) with the axis in the middle. With inner = 1 a line along
+ * the axis is contiguous; else WIDTH neighbouring lines are done at a time, so that memory is read
+ * in order. Everything works in place: a line's sums are known before its first element is written.
  */
 #include <math.h>
 
@@ -40,7 +40,7 @@ static ax_status softmax_setup(ax_setup *s)
     return AX_OK;
 }
 
-/* ---- contiguous lines ----------------------------------------------------------------------------------- */
+/* ---- contiguous lines ------------------------------------------------------------------------ */
 
 static void line_softmax(int64_t n, const float *x, float *y)
 {
@@ -89,7 +89,7 @@ static void line_backward(bool log, int64_t n, const float *y, const float *dy, 
     }
 }
 
-/* ---- w <= WIDTH lines side by side, their elements `stride` apart --------------------------------------- */
+/* ---- w <= WIDTH lines side by side, their elements `stride` apart ---------------------------- */
 
 static void column_max(const softmax_prep *p, int64_t w, const float *x, float *m)
 {
@@ -156,7 +156,7 @@ static void columns_backward(const softmax_prep *p, int64_t w, const float *y, c
     }
 }
 
-/* ---- both ------------------------------------------------------------------------------------------------ */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static void softmax_forward(const ax_run *r)
 {

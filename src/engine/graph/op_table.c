@@ -1,6 +1,6 @@
 /*
- * op_table.c: every operator that the engine knows, sorted by its ONNX name so that finding one is a binary
- * search. A new operator is one file, one line in op_list.h and one row here.
+ * op_table.c: every operator that the engine knows, sorted by its ONNX name so that finding one is
+ * a binary search. A new operator is one file, one line in op_list.h and one row here.
  */
 #include "graph/op_list.h"
 

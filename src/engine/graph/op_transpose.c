@@ -4,8 +4,8 @@
  *     y[i0, ..., in] = x, indexed so that axis k of y is axis perm[k] of x (default: all reversed)
  *     dx = dy transposed back
  *
- * Both directions are one walk over the result in order, gathering from the source by strides. Where the
- * elements keep their order (only axes of size 1 moved) the output is an alias.
+ * Both directions are one walk over the result in order, gathering from the source by strides.
+ * Where the elements keep their order (only axes of size 1 moved) the output is an alias.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"

@@ -22,12 +22,12 @@
  *     Sqrt           sqrt x                                 1 / (2 y)                    y
  *     Tanh           tanh x                                 1 - y^2                      y
  *
- * A formula is two functions over at most CHUNK numbers, which stay in the first-level cache between its
- * passes: the value, and the slope, by which backward multiplies dy. All work in place. Where the slope
- * is made from y, or from nothing, the input need not be kept.
+ * A formula is two functions over at most CHUNK numbers, which stay in the first-level cache
+ * between its passes: the value, and the slope, by which backward multiplies dy. All work in place.
+ * Where the slope is made from y, or from nothing, the input need not be kept.
  *
- * e^x - 1 for x <= 0 is 2t / (1 - t) with t = tanh(x/2), which is exact to the last bits near 0, where
- * the difference would lose them.
+ * e^x - 1 for x <= 0 is 2t / (1 - t) with t = tanh(x/2), which is exact to the last bits near 0,
+ * where the difference would lose them.
  */
 #include <math.h>
 
@@ -54,7 +54,7 @@ typedef struct formula {
     ax_status (*read)(ax_setup *s, unary_prep *p); /* whatever else there is to know */
 } formula;
 
-/* ---- arithmetic ---------------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static void abs_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
@@ -128,7 +128,7 @@ static void erf_slope(const unary_prep *p, int64_t n, const float *x, float *t)
     k->mul_scalar(n, t, 1.1283791670955126f, t); /* 2 / sqrt(pi) */
 }
 
-/* ---- piecewise linear ------------------------------------------------------------------------------------ */
+/* ---- piecewise linear ------------------------------------------------------------------------ */
 
 static void relu_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
@@ -153,7 +153,8 @@ static void leaky_relu_slope(const unary_prep *p, int64_t n, const float *x, flo
         t[i] = x[i] < 0 ? p->a : 1;
 }
 
-/* a and b are min and max. NaN passes both comparisons; a min above max gives max, as the standard says. */
+/* a and b are min and max. NaN passes both comparisons; a min above max gives max, as the standard
+ * says. */
 static void clip_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -199,7 +200,7 @@ static void hard_swish_slope(const unary_prep *p, int64_t n, const float *x, flo
         t[i] = x[i] < -3 ? 0 : x[i] > 3 ? 1 : x[i] * (1.0f / 3) + 0.5f;
 }
 
-/* ---- exponential ----------------------------------------------------------------------------------------- */
+/* ---- exponential ----------------------------------------------------------------------------- */
 
 static void sigmoid_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
@@ -267,8 +268,8 @@ static void selu_slope(const unary_prep *p, int64_t n, const float *x, float *t)
 }
 
 /*
- * max(x, 0) + ln(1 + u) with u = e^-|x|, which overflows nowhere. w = 1 + u rounds; ln(w) u / (w - 1)
- * undoes the rounding, so that small results keep all their bits.
+ * max(x, 0) + ln(1 + u) with u = e^-|x|, which overflows nowhere. w = 1 + u rounds; ln(w) u / (w -
+ * 1) undoes the rounding, so that small results keep all their bits.
  */
 static void softplus_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
@@ -301,12 +302,12 @@ static void softsign_slope(const unary_prep *p, int64_t n, const float *x, float
         t[i] = 1 / ((1 + fabsf(x[i])) * (1 + fabsf(x[i])));
 }
 
-/* ---- Gelu ------------------------------------------------------------------------------------------------- */
+/* ---- Gelu ------------------------------------------------------------------------------------ */
 
-#define SQRT_HALF    0.70710678118654752f
-#define SQRT_2_PI    0.79788456080286536f /* sqrt(2 / pi) */
-#define GELU_CUBIC   0.044715f
-#define GELU_BORDER  15.0f
+#define SQRT_HALF   0.70710678118654752f
+#define SQRT_2_PI   0.79788456080286536f /* sqrt(2 / pi) */
+#define GELU_CUBIC  0.044715f
+#define GELU_BORDER 15.0f
 
 static void gelu_value(const unary_prep *p, int64_t n, const float *x, float *y)
 {
@@ -319,7 +320,8 @@ static void gelu_value(const unary_prep *p, int64_t n, const float *x, float *y)
         y[i] = 0.5f * x[i] * (1 + t[i]);
 }
 
-/* Beyond the border the slope is 0 or 1 to the last bit; squares of what lies there might overflow. */
+/* Beyond the border the slope is 0 or 1 to the last bit; squares of what lies there might overflow.
+ */
 static void gelu_within(int64_t n, const float *x, float *v)
 {
     for (int64_t i = 0; i < n; i++)
@@ -353,7 +355,8 @@ static void gelu_tanh_value(const unary_prep *p, int64_t n, const float *x, floa
         y[i] = 0.5f * x[i] * (1 + t[i]);
 }
 
-/* (1 + t)/2 + x/2 (1 - t^2) u'(x), with t = tanh u(x) and u'(x) = sqrt(2/pi) (1 + 3 * 0.044715 x^2) */
+/* (1 + t)/2 + x/2 (1 - t^2) u'(x), with t = tanh u(x) and u'(x) = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
+ */
 static void gelu_tanh_slope(const unary_prep *p, int64_t n, const float *x, float *t)
 {
     float v[CHUNK];
@@ -369,8 +372,8 @@ static void gelu_tanh_slope(const unary_prep *p, int64_t n, const float *x, floa
     }
 }
 
-static const formula gelu_tanh = {&ax_op_gelu, gelu_tanh_value, gelu_tanh_slope,
-                                  NULL, 0, NULL, 0, NULL};
+static const formula gelu_tanh = {&ax_op_gelu, gelu_tanh_value, gelu_tanh_slope, NULL, 0, NULL, 0,
+                                  NULL};
 
 static ax_status gelu_read(ax_setup *s, unary_prep *p)
 {
@@ -384,7 +387,7 @@ static ax_status gelu_read(ax_setup *s, unary_prep *p)
     return AX_OK;
 }
 
-/* ---- Clip's limits are inputs -------------------------------------------------------------------------- */
+/* ---- Clip's limits are inputs ---------------------------------------------------------------- */
 
 static ax_status clip_limit(ax_setup *s, int i, const char *name, float *limit)
 {
@@ -405,7 +408,7 @@ static ax_status clip_read(ax_setup *s, unary_prep *p)
     return clip_limit(s, 2, "max", &p->b);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const formula formulas[] = {
     {&ax_op_abs, abs_value, abs_slope, NULL, 0, NULL, 0, NULL},
@@ -414,7 +417,8 @@ static const formula formulas[] = {
     {&ax_op_erf, erf_value, erf_slope, NULL, 0, NULL, 0, NULL},
     {&ax_op_exp, exp_value, exp_slope, NULL, 0, NULL, 0, NULL},
     {&ax_op_gelu, gelu_value, gelu_slope, NULL, 0, NULL, 0, gelu_read},
-    {&ax_op_hard_sigmoid, hard_sigmoid_value, hard_sigmoid_slope, "alpha", 0.2f, "beta", 0.5f, NULL},
+    {&ax_op_hard_sigmoid, hard_sigmoid_value, hard_sigmoid_slope, "alpha", 0.2f, "beta", 0.5f,
+     NULL},
     {&ax_op_hard_swish, hard_swish_value, hard_swish_slope, NULL, 0, NULL, 0, NULL},
     {&ax_op_leaky_relu, leaky_relu_value, leaky_relu_slope, "alpha", 0.01f, NULL, 0, NULL},
     {&ax_op_log, log_value, log_slope, NULL, 0, NULL, 0, NULL},

@@ -17,8 +17,8 @@ void ax_walk_strides(const ax_shape *t, const ax_shape *whole, int64_t *stride)
 }
 
 /*
- * Goes from the outermost axis inwards; the run is the axis seen last. An axis that the one before continues
- * is merged into it: the merged axis steps by the inner strides.
+ * Goes from the outermost axis inwards; the run is the axis seen last. An axis that the one before
+ * continues is merged into it: the merged axis steps by the inner strides.
  */
 void ax_walk_make(ax_walk *w, const ax_shape *whole, const int64_t *stride_a,
                   const int64_t *stride_b)

@@ -1,10 +1,10 @@
 /*
  * op_walk.h: a walk over all elements of a shape, with two operands that follow it by strides.
  *
- * The walk itself counts elements of the whole shape in row-major order; an operand that is broadcast along
- * an axis has stride 0 there, a transposed one has its strides in another order. Axes of size 1 are
- * dropped and neighbours that all operands cross evenly are merged, so that the innermost axis, the
- * run, is as long as it can be:
+ * The walk itself counts elements of the whole shape in row-major order; an operand that is
+ * broadcast along an axis has stride 0 there, a transposed one has its strides in another order.
+ * Axes of size 1 are dropped and neighbours that all operands cross evenly are merged, so that the
+ * innermost axis, the run, is as long as it can be:
  *
  *     for (ax_walk_at p = {0}; p.run < w->runs; ax_walk_next(w, &p))
  *         w->n elements: whole[p.whole + i], a[p.a + i * w->step_a], b[p.b + i * w->step_b]
@@ -17,11 +17,11 @@
 #include "tensor/tensor.h"
 
 typedef struct ax_walk {
-    int rank;                     /* of the outer axes: what is left without the run */
-    int64_t dim[AX_MAX_RANK];     /* outer axes */
+    int rank;                 /* of the outer axes: what is left without the run */
+    int64_t dim[AX_MAX_RANK]; /* outer axes */
     int64_t stride_a[AX_MAX_RANK], stride_b[AX_MAX_RANK]; /* in elements */
-    int64_t runs;                 /* product of dim; 0 when the whole is empty */
-    int64_t n, step_a, step_b;    /* the run */
+    int64_t runs;              /* product of dim; 0 when the whole is empty */
+    int64_t n, step_a, step_b; /* the run */
 } ax_walk;
 
 typedef struct ax_walk_at {

@@ -39,7 +39,7 @@ static int backward_time(const planner *pl, int node)
     return 2 * pl->n - node;
 }
 
-/* ---- 1. setup ------------------------------------------------------------------------------------------- */
+/* ---- 1. setup -------------------------------------------------------------------------------- */
 
 static ax_status setup_nodes(planner *pl)
 {
@@ -64,7 +64,7 @@ static ax_status setup_nodes(planner *pl)
     return AX_OK;
 }
 
-/* ---- 2. gradients ----------------------------------------------------------------------------------------- */
+/* ---- 2. gradients ---------------------------------------------------------------------------- */
 
 static bool differentiable(const ax_op *op)
 {
@@ -115,7 +115,7 @@ static void derive_backward(planner *pl)
     }
 }
 
-/* ---- 3. sharing --------------------------------------------------------------------------------------------- */
+/* ---- 3. sharing ------------------------------------------------------------------------------ */
 
 static void use_until(planner *pl, int value, int time)
 {
@@ -266,7 +266,7 @@ static void find_gradient_lives(planner *pl)
     }
 }
 
-/* ---- 4. steps ------------------------------------------------------------------------------------------------- */
+/* ---- 4. steps -------------------------------------------------------------------------------- */
 
 static void add_step(ax_plan *p, ax_step_kind kind, int node)
 {
@@ -298,7 +298,7 @@ static void list_steps(planner *pl)
     }
 }
 
-/* ---- 5. placement ----------------------------------------------------------------------------------------------- */
+/* ---- 5. placement ---------------------------------------------------------------------------- */
 
 typedef struct buffer {
     size_t bytes;
@@ -429,7 +429,7 @@ static ax_status place_buffers(planner *pl, ax_arena *work)
     return place_list(pl, &l, work);
 }
 
-/* ---- all together -------------------------------------------------------------------------------------------------- */
+/* ---- all together ---------------------------------------------------------------------------- */
 
 static ax_status allocate(planner *pl, ax_arena *work)
 {

@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-/* ---- before any shape is known --------------------------------------------------------------------------- */
+/* ---- before any shape is known --------------------------------------------------------------- */
 
 ax_status ax_network_check(const ax_env *env, const char *layers, size_t len,
                            const ax_options *options, ax_task *hint, ax_error *err)
@@ -41,7 +41,7 @@ ax_status ax_network_check(const ax_env *env, const char *layers, size_t len,
     return status;
 }
 
-/* ---- the input --------------------------------------------------------------------------------------------- */
+/* ---- the input ------------------------------------------------------------------------------- */
 
 static bool is_channels_last(const char *format)
 {
@@ -99,7 +99,7 @@ static ax_status add_input(ax_builder *b, const ax_model_spec *spec, bool data_l
     return turn_input(b, data_last);
 }
 
-/* ---- the layers ---------------------------------------------------------------------------------------------- */
+/* ---- the layers ------------------------------------------------------------------------------ */
 
 /* Keras's way to show a shape: "(None, 30, 30, 32)". */
 static const char *shown_shape(ax_builder *b)
@@ -156,7 +156,7 @@ static ax_status build_layers(ax_builder *b, const ax_network *net, ax_model *m)
     return AX_OK;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------ */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static ax_status set_labels(ax_model *m, const ax_model_spec *spec, ax_error *err)
 {

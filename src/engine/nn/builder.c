@@ -44,7 +44,7 @@ const char *ax_build_shape_text(const ax_builder *b, char *buf, size_t size)
     return ax_shape_text(&s, buf, size);
 }
 
-/* ---- nodes and shapes ------------------------------------------------------------------------------------ */
+/* ---- nodes and shapes ------------------------------------------------------------------------ */
 
 ax_status ax_build_node(ax_builder *b, const char *op, const char *suffix, int n_more,
                         const int *more, int n_attr, const ax_attr *attr)
@@ -91,7 +91,7 @@ ax_status ax_build_float(ax_builder *b)
     return ax_build_node(b, "Cast", "cast", 0, NULL, 1, &to);
 }
 
-/* ---- layouts --------------------------------------------------------------------------------------------- */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
 ax_status ax_build_transpose(ax_builder *b, const char *suffix, const int *perm)
 {
@@ -162,7 +162,7 @@ int ax_build_physical_axis(const ax_builder *b, int axis)
     return axis == b->rank - 1 ? 1 : axis + 2;
 }
 
-/* ---- weights ------------------------------------------------------------------------------------------------ */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* Counts n elements more; fails before anything of that size is made. */
 static ax_status count_parameters(ax_builder *b, const char *name, int rank, const int64_t *dim,
@@ -197,7 +197,7 @@ static ax_status add_weight(ax_builder *b, const char *name, int rank, const int
     ax_shape shape = ax_shape_of(rank, dim);
     const char *full = ax_build_name(b, name);
     ax_fresh *fresh = ax_arena_alloc(b->work, sizeof(*fresh));
-    int64_t n;
+    int64_t n = 0;
 
     if (full == NULL || fresh == NULL)
         return ax_nomem(b->err);

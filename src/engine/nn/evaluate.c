@@ -5,11 +5,6 @@
 
 #include <math.h>
 
-/* Outputs at once: enough rows to keep threads busy, but no more memory than this unless one run
- * needs it. */
-#define OUT_FLOATS ((int64_t) 1 << 20)
-#define MAX_RUNS 16
-
 struct ax_evaluator {
     ax_env env;
     const ax_model *model;
@@ -22,10 +17,9 @@ struct ax_evaluator {
 
 static ax_status open_buffers(ax_scorer *s, int lanes, ax_error *err)
 {
-    int64_t runs = OUT_FLOATS / ((int64_t) AX_RUN_ROWS * s->model->n_outputs);
     size_t floats;
 
-    s->chunk = AX_RUN_ROWS * AX_MAX(AX_MIN(runs, MAX_RUNS), 1);
+    s->chunk = (int64_t) AX_RUN_ROWS * AX_MAX(lanes, 1);
     floats = (size_t) s->chunk * (size_t) s->model->n_outputs;
     AX_TRY(ax_runner_create(&s->env, s->model, lanes, &s->runner, err));
     AX_TRY(ax_tally_open(&s->env, s->metrics, &s->tally, err));
@@ -68,21 +62,39 @@ void ax_scorer_reset(ax_scorer *s)
     ax_tally_reset(&s->tally);
 }
 
+/* The targets from row `from` on. */
+static ax_targets targets_from(const ax_targets *t, int64_t from, int width)
+{
+    return (ax_targets) {.classes = t->classes != NULL ? t->classes + from : NULL,
+                         .values = t->values != NULL ? t->values + from * width : NULL,
+                         .weights = t->weights != NULL ? t->weights + from : NULL};
+}
+
+/* At most AX_RUN_ROWS rows, so that the sums are grouped in the same way whatever a chunk is. */
+static void tally_rows(ax_scorer *s, int64_t from, int64_t n, const ax_targets *all)
+{
+    int width = s->model->n_outputs;
+    const float *out = s->out + from * width;
+    ax_targets t = targets_from(all, from, width);
+    ax_answers a = {.n = n,
+                    .out = out,
+                    .classes = t.classes,
+                    .values = t.values,
+                    .weights = t.weights,
+                    .loss = ax_loss_sum(&s->loss, n, width, out, &t, 1, NULL),
+                    .first = s->tally.rows};
+
+    ax_tally_add(&s->tally, &s->scores, &a);
+}
+
 ax_status ax_scorer_add(ax_scorer *s, ax_pool *pool, const void *rows, ax_row_source source,
                         void *arg, int64_t n, const ax_targets *targets, ax_error *err)
 {
-    ax_answers a = {.n = n,
-                    .out = s->out,
-                    .classes = targets->classes,
-                    .values = targets->values,
-                    .weights = targets->weights,
-                    .first = s->tally.rows};
-
     if (ax_metrics_need_scores(s->metrics))
         AX_TRY(ax_scores_reserve(&s->scores, s->tally.rows + n, err));
     AX_TRY(ax_runner_run(s->runner, pool, rows, source, arg, n, s->out, err));
-    a.loss = ax_loss_sum(&s->loss, n, s->model->n_outputs, s->out, targets, 1, NULL);
-    ax_tally_add(&s->tally, &s->scores, &a);
+    for (int64_t i = 0; i < n; i += AX_RUN_ROWS)
+        tally_rows(s, i, AX_MIN(n - i, AX_RUN_ROWS), targets);
     return AX_OK;
 }
 
@@ -149,14 +161,6 @@ static ax_status check_targets(const ax_model *m, int64_t n, const ax_targets *t
         if (!(isfinite(t->weights[i]) && t->weights[i] >= 0))
             return ax_fail(err, AX_ERR_INVALID, "a weight must be finite and not negative");
     return AX_OK;
-}
-
-/* The targets from row `from` on. */
-static ax_targets targets_from(const ax_targets *t, int64_t from, int width)
-{
-    return (ax_targets) {.classes = t->classes != NULL ? t->classes + from : NULL,
-                         .values = t->values != NULL ? t->values + from * width : NULL,
-                         .weights = t->weights != NULL ? t->weights + from : NULL};
 }
 
 ax_status ax_evaluator_add(ax_evaluator *e, const void *rows, int64_t n, const int32_t *classes,

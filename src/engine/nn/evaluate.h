@@ -20,7 +20,7 @@ typedef struct ax_scorer {
     ax_runner *runner;
     ax_tally tally;
     ax_scores scores;
-    int64_t chunk; /* rows at once, at most */
+    int64_t chunk; /* rows at once, at most: AX_RUN_ROWS a lane */
     float *out;    /* (chunk, n_outputs) */
     double *value; /* (metrics->n) */
 } ax_scorer;
@@ -31,7 +31,8 @@ ax_status ax_scorer_open(const ax_env *env, const ax_model *m, const ax_metrics 
 void ax_scorer_close(ax_scorer *s); /* zeros are fine */
 void ax_scorer_reset(ax_scorer *s);
 
-/* Up to s->chunk rows, from rows or from source as for ax_runner_run, with their targets. */
+/* Up to s->chunk rows, from rows or from source as for ax_runner_run, with their targets. The sums
+ * do not depend on the number of lanes if every call but the last has s->chunk rows. */
 ax_status ax_scorer_add(ax_scorer *s, ax_pool *pool, const void *rows, ax_row_source source,
                         void *arg, int64_t n, const ax_targets *targets, ax_error *err);
 /* The metrics' values are then in s->value. */

@@ -21,7 +21,7 @@ const char *ax_task_name(ax_task task)
     return names[task];
 }
 
-/* ---- the loss -------------------------------------------------------------------------------------------- */
+/* ---- the loss -------------------------------------------------------------------------------- */
 
 ax_status ax_head_loss(const ax_options *options, const ax_loss_info **out, ax_error *err)
 {
@@ -156,7 +156,7 @@ ax_status ax_build_head(ax_builder *b, ax_head *h)
     return finish(b, h);
 }
 
-/* ---- where it attaches --------------------------------------------------------------------------------------- */
+/* ---- where it attaches ----------------------------------------------------------------------- */
 
 void ax_model_attach_loss(ax_model *m)
 {
@@ -173,7 +173,7 @@ void ax_model_attach_loss(ax_model *m)
     m->loss.on_logits = true;
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------------------- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static void describe_layers(const ax_model *m, ax_text *t)
 {

@@ -85,7 +85,7 @@ bool ax_initializer_find(const char *name, ax_initializer *out)
     return false;
 }
 
-/* ---- settings ----------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* Which of the choices text is; it is one of them. */
 static int choice_index(const char *choices, const char *text)
@@ -175,7 +175,7 @@ ax_status ax_initializer_read(const ax_json *v, const char *what, ax_initializer
     return AX_OK;
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------------- */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 static double draw(const drawing *d, ax_rng *rng)
 {

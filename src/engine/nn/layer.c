@@ -35,7 +35,7 @@ static const ax_layer_key common_keys[] = {
     AX_KEY_END,
 };
 
-/* ---- looking up ----------------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 const ax_layer_kind *ax_layer_kind_at(int i)
 {
@@ -136,7 +136,7 @@ int64_t ax_layer_numbers(const ax_layer *l, const char *key, float *out, int64_t
     return v->json == NULL ? 0 : collect_numbers(v->json, out, max, 0);
 }
 
-/* ---- errors ----------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 ax_status ax_layer_fail(const ax_layer *l, ax_error *err, ax_status status, const char *fmt, ...)
 {
@@ -177,7 +177,7 @@ static ax_status unknown_key(const ax_layer *l, const char *key, ax_error *err)
     return AX_ERR_UNKNOWN;
 }
 
-/* ---- reading: one function a kind of key -------------------------------------------------------------------- */
+/* ---- reading: one function a kind of key ----------------------------------------------------- */
 
 /* What a message on this key begins with. */
 typedef struct key_place {
@@ -345,7 +345,7 @@ static const read_fn read_of_kind[] = {
     [AX_KEY_UNUSED] = read_unused,           [AX_KEY_IGNORED] = read_ignored,
 };
 
-/* ---- a config ------------------------------------------------------------------------------------------------- */
+/* ---- a config -------------------------------------------------------------------------------- */
 
 /* The default choice is what stands before the first bar. */
 static const char *first_choice(ax_arena *a, const char *choices)

@@ -36,7 +36,7 @@ typedef struct ax_builder ax_builder;
 typedef struct ax_layer ax_layer;
 typedef struct ax_activation ax_activation;
 
-/* ---- configs ---------------------------------------------------------------------------------------------- */
+/* ---- configs --------------------------------------------------------------------------------- */
 
 typedef enum ax_key_kind {
     AX_KEY_INTEGER,
@@ -75,7 +75,7 @@ typedef struct ax_layer_value {
     const ax_json *json; /* NULL unless given */
 } ax_layer_value;
 
-/* ---- the table -------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum {
     AX_LAYER_PLANES = 1 << 0, /* works on planes of channels (`rank` dimensions) */
@@ -133,7 +133,7 @@ const ax_activation *ax_layer_activation(const ax_layer *l);
 ax_status ax_layer_fail(const ax_layer *l, ax_error *err, ax_status status, const char *fmt, ...)
     AX_PRINTF(4, 5);
 
-/* ---- keys that many layers have ---------------------------------------------------------------------------- */
+/* ---- keys that many layers have -------------------------------------------------------------- */
 
 #define AX_KEY_END {.name = NULL}
 #define AX_KEY_COUNT_OF(key)                                                                       \
@@ -155,7 +155,7 @@ ax_status ax_layer_fail(const ax_layer *l, ax_error *err, ax_status status, cons
     AX_KEY_FLAG("use_bias", 1), AX_KEY_START("bias_initializer", "zeros"),                         \
         AX_KEY_NONE("bias_regularizer"), AX_KEY_NONE("bias_constraint")
 
-/* ---- building (builder.c) ------------------------------------------------------------------------------------- */
+/* ---- building (builder.c) -------------------------------------------------------------------- */
 
 struct ax_builder {
     ax_graph *graph;
@@ -224,7 +224,7 @@ ax_status ax_build_axis(ax_builder *b, const char *key, int64_t axis, int *out);
 /* Where a logical axis (0 .. rank-1) stands in the physical shape (1 .. rank). */
 int ax_build_physical_axis(const ax_builder *b, int axis);
 
-/* ---- activations (layer_activation.c) -------------------------------------------------------------------------- */
+/* ---- activations (layer_activation.c) -------------------------------------------------------- */
 
 struct ax_activation {
     const char *name;
@@ -242,7 +242,7 @@ bool ax_activation_is(const ax_activation *a, const char *name);
 ax_status ax_activation_read(const ax_json *v, const char *what, const ax_activation **out,
                              ax_error *err);
 
-/* ---- windows: what convolutions and pools share (layer_window.c) ----------------------------------------------- */
+/* ---- windows: what convolutions and pools share (layer_window.c) ----------------------------- */
 
 typedef struct ax_window {
     int n;     /* dimensions of a plane: 1 or 2 */
@@ -262,7 +262,7 @@ int ax_window_attrs(const ax_window *w, bool dilations, ax_attr attr[AX_WINDOW_A
 /* The shape after the window went over the planes. */
 ax_status ax_window_close(ax_builder *b, const ax_window *w, int64_t channels);
 
-/* ---- the head (head.c) ------------------------------------------------------------------------------------------- */
+/* ---- the head (head.c) ----------------------------------------------------------------------- */
 
 /* What the end of the network has to fit. */
 typedef struct ax_head {

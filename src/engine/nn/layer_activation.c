@@ -9,7 +9,7 @@
 
 #include "nn/setting.h"
 
-/* ---- how the nodes are made ------------------------------------------------------------------------------- */
+/* ---- how the nodes are made ------------------------------------------------------------------ */
 
 static ax_status build_plain(ax_builder *b, const ax_activation *a, const char *suffix)
 {
@@ -57,7 +57,7 @@ static ax_status build_swish(ax_builder *b, const ax_activation *a, const char *
     return ax_build_node(b, a->op, suffix, 1, &x, 0, NULL);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const ax_activation activations[] = {
     {"linear", NULL, NULL, NULL, 0, 0},
@@ -142,7 +142,7 @@ ax_status ax_build_activation(ax_builder *b, const ax_activation *a)
     return build_as(b, a, a == NULL ? NULL : a->name);
 }
 
-/* ---- layers ---------------------------------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static ax_status build_activation_layer(ax_builder *b, const ax_layer *l)
 {

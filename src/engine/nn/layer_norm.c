@@ -8,7 +8,7 @@
  */
 #include "nn/layer.h"
 
-/* ---- BatchNormalization ------------------------------------------------------------------------------------ */
+/* ---- BatchNormalization ---------------------------------------------------------------------- */
 
 /* gamma or beta when the layer has it (key `flag`), else the constant that does nothing. */
 static ax_status affine(ax_builder *b, const ax_layer *l, const char *flag, const char *name,
@@ -70,7 +70,7 @@ static ax_status build_batch_norm(ax_builder *b, const ax_layer *l)
     return ax_build_node(b, "BatchNormalization", NULL, 4, more, 2, attr);
 }
 
-/* ---- LayerNormalization -------------------------------------------------------------------------------------- */
+/* ---- LayerNormalization ---------------------------------------------------------------------- */
 
 /* The axes must be the last ones; returns the first of them. */
 static ax_status first_axis(ax_builder *b, const ax_layer *l, int *first)
@@ -108,7 +108,7 @@ static ax_status build_layer_norm(ax_builder *b, const ax_layer *l)
     return ax_build_node(b, "LayerNormalization", NULL, center ? 2 : 1, more, 2, attr);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 #define NORM_KEYS                                                                                  \
     {.name = "axis", .kind = AX_KEY_INTEGERS, .number = -1},                                       \

@@ -40,7 +40,7 @@ static ax_status numbers(ax_builder *b, const ax_layer *l, const char *key, int 
     return AX_OK;
 }
 
-/* ---- Rescaling: x scale + offset --------------------------------------------------------------------------- */
+/* ---- Rescaling: x scale + offset ------------------------------------------------------------- */
 
 static bool all_zero(int64_t n, const float *x)
 {
@@ -66,7 +66,7 @@ static ax_status build_rescaling(ax_builder *b, const ax_layer *l)
     return moves ? apply(b, "Add", NULL, "offset", n_offset, offset, axis) : AX_OK;
 }
 
-/* ---- Normalization: (x - mean) / sqrt(variance), or with invert the way back ------------------------------------ */
+/* ---- Normalization: (x - mean) / sqrt(variance), or with invert the way back ----------------- */
 
 #define SMALLEST_SD 1e-7f /* Keras's epsilon: a constant column becomes zeros */
 
@@ -122,7 +122,7 @@ static ax_status build_normalization(ax_builder *b, const ax_layer *l)
     return apply(b, "Mul", NULL, "scale", n_sd, sd, axis);
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static const ax_layer_key rescaling_keys[] = {
     {.name = "scale", .kind = AX_KEY_NUMBERS, .required = true},

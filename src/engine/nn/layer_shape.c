@@ -5,14 +5,14 @@
  */
 #include "nn/layer.h"
 
-/* ---- InputLayer: build.c compares the shape that it says with the rows ------------------------------------ */
+/* ---- InputLayer: build.c compares the shape that it says with the rows ----------------------- */
 
 static ax_status build_input(ax_builder *b, const ax_layer *l)
 {
     return AX_OK;
 }
 
-/* ---- Flatten ---------------------------------------------------------------------------------------------- */
+/* ---- Flatten --------------------------------------------------------------------------------- */
 
 /* An explicit "channels_first" makes Keras move the channels to the end first, so that a kernel behind it
  * means the same in both formats. */
@@ -44,7 +44,7 @@ static ax_status build_flatten(ax_builder *b, const ax_layer *l)
     return ax_build_shape(b, 1, &n, false);
 }
 
-/* ---- Reshape ----------------------------------------------------------------------------------------------- */
+/* ---- Reshape --------------------------------------------------------------------------------- */
 
 static ax_status wrong_target(ax_builder *b)
 {
@@ -99,7 +99,7 @@ static ax_status build_reshape(ax_builder *b, const ax_layer *l)
     return AX_OK;
 }
 
-/* ---- Permute ------------------------------------------------------------------------------------------------ */
+/* ---- Permute --------------------------------------------------------------------------------- */
 
 static ax_status build_permute(ax_builder *b, const ax_layer *l)
 {
@@ -121,7 +121,7 @@ static ax_status build_permute(ax_builder *b, const ax_layer *l)
     return ax_build_shape(b, b->rank, dim, false);
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static const ax_layer_key input_keys[] = {
     {.name = "shape", .kind = AX_KEY_SHAPE}, AX_KEY_NONE("sparse"), AX_KEY_NONE("ragged"),

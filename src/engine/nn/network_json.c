@@ -8,7 +8,7 @@
 
 #include "nn/options.h"
 
-/* ---- the list ------------------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static ax_status not_a_list(const ax_json *v, ax_error *err)
 {
@@ -43,7 +43,7 @@ static ax_status find_list(const ax_json *v, const ax_json **out, ax_error *err)
     return AX_OK;
 }
 
-/* ---- one layer ------------------------------------------------------------------------------------------- */
+/* ---- one layer ------------------------------------------------------------------------------- */
 
 static ax_status not_a_layer(const ax_json *v, int i, ax_error *err)
 {
@@ -104,7 +104,7 @@ static ax_status read_layer(const ax_json *v, int i, ax_layer_json *out, ax_erro
     return check_name(out->name, i, err);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_upper(char c)
 {

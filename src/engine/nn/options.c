@@ -142,7 +142,7 @@ static int find_row(const char *name)
     return -1;
 }
 
-/* ---- saying what is wrong ------------------------------------------------------------------------------ */
+/* ---- saying what is wrong -------------------------------------------------------------------- */
 
 bool ax_json_integer(const ax_json *v, int64_t *out)
 {
@@ -224,7 +224,7 @@ ax_status ax_choice_check(const char *choices, const char *what, const char *tex
     return AX_ERR_INVALID;
 }
 
-/* ---- parsing --------------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static ax_status unknown_option(const char *name, ax_error *err)
 {
@@ -364,7 +364,7 @@ void ax_options_free(ax_options *o)
     ax_free(&env, o);
 }
 
-/* ---- access: NULL options are no options given ------------------------------------------------------------ */
+/* ---- access: NULL options are no options given ----------------------------------------------- */
 
 const ax_json *ax_options_json(const ax_options *o, const char *name)
 {
@@ -445,7 +445,7 @@ int ax_options_integers(const ax_options *o, const char *name, int64_t *out, int
     return v->count;
 }
 
-/* ---- names with settings ------------------------------------------------------------------------------------ */
+/* ---- names with settings --------------------------------------------------------------------- */
 
 static ax_status not_a_choice(const ax_json *v, const char *what, ax_error *err)
 {

@@ -20,7 +20,7 @@ const ax_json *ax_options_json(const ax_options *o, const char *name);
 ax_status ax_named_config(const ax_json *v, const char *what, const char **name,
                           const ax_json **config, ax_error *err);
 
-/* ---- saying what is wrong: `what` opens each message, e.g. "option \"epochs\"" ------------------------ */
+/* ---- saying what is wrong: `what` opens each message, e.g. "option \"epochs\"" --------------- */
 
 /* Which ends a range has, and whether they belong to it. */
 enum { AX_FROM = 1, AX_ABOVE = 2, AX_TO = 4, AX_BELOW = 8 };

@@ -91,7 +91,7 @@ void ax_runner_free(ax_runner *r)
     ax_free(&env, r);
 }
 
-/* ---- plans and execs, made when first needed ---------------------------------------------------------- */
+/* ---- plans and execs, made when first needed ------------------------------------------------- */
 
 static ax_status need_plan(ax_runner *r, int k, ax_error *err)
 {
@@ -141,7 +141,7 @@ static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
     return ax_exec_create(&r->env, r->plan[k], l->memory, NULL, &l->exec[k], err);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void load_rows(void *arg, int chunk, ax_exec *e)
 {

@@ -49,7 +49,7 @@ static ax_status read_entry(reader *r, const ax_field *field, ax_meta *out)
     return w.bad ? corrupt(r, "metadata") : AX_OK;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 typedef struct tensor_bytes {
     const char *name;
@@ -178,7 +178,7 @@ static ax_status read_initializer(reader *r, const ax_field *f)
                                t.external ? NULL : t.t.data, &v, r->err);
 }
 
-/* ---- inputs and outputs -------------------------------------------------------------------------------------- */
+/* ---- inputs and outputs ---------------------------------------------------------------------- */
 
 static ax_status read_dim(reader *r, const ax_field *field, ax_shape *shape)
 {
@@ -278,7 +278,7 @@ static ax_status read_output(reader *r, const ax_field *f)
     return ax_graph_add_output(r->g, v, r->err);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 typedef struct node_bytes {
     const char *name, *op_type, *domain;
@@ -456,7 +456,7 @@ static ax_status read_node(reader *r, const ax_field *field)
                                    n->n_out, n->out, out, r->err);
 }
 
-/* ---- graph and model ---------------------------------------------------------------------------------------------- */
+/* ---- graph and model ------------------------------------------------------------------------- */
 
 /* Calls read for every field of one number, with a fresh working arena each time. */
 static ax_status each(reader *r, const ax_field *graph, uint32_t number,

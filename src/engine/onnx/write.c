@@ -101,7 +101,7 @@ static void write_node(ax_writer *w, const void *arg)
         ax_put_message(w, ONNX_NODE_ATTRIBUTE, write_attr, &n->attr[k]);
 }
 
-/* ---- TypeProto of an input or output, its first dimension the symbol "batch" ------------------------------- */
+/* ---- TypeProto of an input or output, its first dimension the symbol "batch" ----------------- */
 
 static void write_dim(ax_writer *w, const void *arg)
 {
@@ -143,7 +143,7 @@ static void write_value_info(ax_writer *w, const void *arg)
     ax_put_message(w, ONNX_VALUE_TYPE, write_type, &it->s->shape[it->i]);
 }
 
-/* ---- graph and model ------------------------------------------------------------------------------------------ */
+/* ---- graph and model ------------------------------------------------------------------------- */
 
 static void write_graph(ax_writer *w, const void *arg)
 {

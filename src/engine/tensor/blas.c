@@ -11,9 +11,11 @@
 #include <limits.h>
 #include <pthread.h>
 
-/* Only OpenBLAS has it; another BLAS that takes its place is used as it is. */
+/* Only OpenBLAS has them; another BLAS that takes its place is used as it is. */
 extern void openblas_set_num_threads(int n);
+extern int blas_thread_shutdown_(void);
 #pragma weak openblas_set_num_threads
+#pragma weak blas_thread_shutdown_
 
 #define PIECE ((int64_t) 1 << 30) /* of a dimension */
 
@@ -21,6 +23,16 @@ static void use_one_thread(void)
 {
     if (openblas_set_num_threads != NULL)
         openblas_set_num_threads(1);
+    /* OpenBLAS starts its pool when it is loaded; at one thread it never starts it again */
+    if (blas_thread_shutdown_ != NULL)
+        (void) blas_thread_shutdown_();
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void ax_engine_init(void)
+{
+    pthread_once(&once, use_one_thread);
 }
 
 /* What is left when there is nothing to multiply. */
@@ -71,9 +83,7 @@ void ax_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float 
              const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
              int64_t ldc)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, use_one_thread);
+    ax_engine_init();
     if (m <= 0 || n <= 0)
         return;
     if (k <= 0) {

@@ -6,7 +6,7 @@
  * of floats, pointers need no alignment, outputs may be the very same pointer as an input (not overlap
  * otherwise), n = 0 is fine, and NaN in gives NaN out.
  *
- * One source, kernel_impl.h, written with GCC vector extensions over a width macro, is compiled once per
+ * One source, kernel_impl.inc, written with GCC vector extensions over a width macro, is compiled once per
  * instruction set by kernel_base.c, kernel_avx2.c and kernel_avx512.c. A faster special kernel is one more
  * pointer here, its plain loop stays as the oracle in the tests.
  *

@@ -7,7 +7,7 @@
 #define KERNEL_NAME   "avx512"
 #define KERNEL_GETTER ax_kernels_avx512
 
-#include "tensor/kernel_impl.h"
+#include "tensor/kernel_impl.inc"
 
 #else
 

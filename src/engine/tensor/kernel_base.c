@@ -5,4 +5,4 @@
 #define KERNEL_NAME   "baseline"
 #define KERNEL_GETTER ax_kernels_baseline
 
-#include "tensor/kernel_impl.h"
+#include "tensor/kernel_impl.inc"
