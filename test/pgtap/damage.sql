@@ -54,6 +54,8 @@ INSERT INTO damage VALUES
 ('garbage with a right sum', $$UPDATE aiaas.version SET graph = '123456789', graph_crc = 3808858755$$, 'graph');
 
 SELECT plan((SELECT count(*) FROM damage)::int * 2 + 8);
+-- two points a row, a line each
+\pset fieldsep '\n'
 SELECT matches(pg_temp.damage(command), '^XX001: stored version 1 of model "m" is damaged: .*' || coalesce(detail, ''), what || ' is noticed'),
        is(aiaas_export('m'), file, 'and the session lives on')
 FROM damage, good;
