@@ -27,7 +27,9 @@ SELECT count(*) FROM aiaas.versions WHERE model = 'flower';
 -- The settings.
 SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name LIKE 'aiaas.%' ORDER BY name;
 SET aiaas.threads = -1;
+\set VERBOSITY sqlstate
 SET aiaas.cache_size = '10kB';
+\set VERBOSITY default
 SET aiaas.thread = 2;
 SELECT aiaas_drop('flower');
 DROP TABLE flower;

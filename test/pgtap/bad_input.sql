@@ -120,8 +120,14 @@ SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', NULL, 'ran
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a model without a name', model => '');
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a very long name', model => repeat('x', 100000));
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'a model''s name without a version%', 'a version', model => 'm@3');
-CREATE FUNCTION pg_temp.read_only() RETURNS text LANGUAGE sql SET transaction_read_only = on AS $$
-    SELECT state FROM pg_temp.say('SELECT a, c FROM t', 'c', '[{"Dense": {"units": 2, "activation": "softmax"}}]', '{}', 'm') $$;
+CREATE FUNCTION pg_temp.read_only() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE state text;
+BEGIN
+    PERFORM set_config('transaction_read_only', 'on', true);
+    state := (SELECT s.state FROM pg_temp.say('SELECT a, c FROM t', 'c', '[{"Dense": {"units": 2, "activation": "softmax"}}]', '{}', 'm') s);
+    RAISE EXCEPTION 'back to read-write';
+EXCEPTION WHEN raise_exception THEN RETURN state;
+END $$;
 SELECT is(pg_temp.read_only(), '25006', 'a read-only transaction');
 
 -- And nothing is left.
