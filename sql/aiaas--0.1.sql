@@ -114,7 +114,7 @@ CREATE TABLE aiaas.weight (
 -- Trained weights do not compress; trying costs more than writing them.
 ALTER TABLE aiaas.weight ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE aiaas.weight IS 'the tensors of a version, each cut into chunks of at most 1 MB that are numbered from 0';
-COMMENT ON COLUMN aiaas.weight.crc IS 'CRC-32C of data';
+COMMENT ON COLUMN aiaas.weight.crc IS 'CRC-32C of the tensor''s name and a zero byte, the chunk''s number in four bytes, lowest first, and data';
 
 CREATE TABLE aiaas.metric (
     version bigint NOT NULL,

@@ -9,7 +9,8 @@
  *     0.712 |                  *
  *           +-------------------
  *            1     2     3     4
- *      train 0.712 (best, epoch 4)   validation ...
+ *            train 0.712
+ *            validation 0.731 (best 0.725 at epoch 3)
  *
  * The plot is a grid of cells, each a set of marks. An epoch has a column: a whole number of
  * columns apart when they fit, so that the steps look even, else several epochs share a column and
@@ -141,7 +142,7 @@ static void plot_epochs(const Plot *p, StringInfo line)
     int end = -LABEL_GAP; /* where the last label began */
 
     for (size_t i = 0; i < lengthof(strides); i++)
-        if ((int64)strides[i] * p->width >= (int64)LABEL_GAP * p->curve->epochs) {
+        if ((int64)strides[i] * (p->width - 1) >= (int64)LABEL_GAP * (p->curve->epochs - 1)) {
             stride = Min(stride, strides[i]);
             break;
         }
@@ -169,9 +170,9 @@ static bool lower_is_better(const char *name)
     return false;
 }
 
-/* "   train 0.7321 (best 0.7001 at epoch 8)" */
+/* A line "train 0.7321 (best 0.7001 at epoch 8)" under the plot; none without a figure. */
 static void say_last_and_best(const AiaasCurve *c, const char *label, const double *series,
-                              StringInfo line)
+                              StringInfo line, void (*emit)(void *ctx, const char *line), void *ctx)
 {
     int best = -1, last = -1;
 
@@ -185,9 +186,11 @@ static void say_last_and_best(const AiaasCurve *c, const char *label, const doub
     }
     if (last < 0)
         return;
-    appendStringInfo(line, "   %s %.4g", label, series[last]);
+    resetStringInfo(line);
+    appendStringInfo(line, "%*s%s %.4g", LABEL_WIDTH + 2, "", label, series[last]);
     if (best != last)
         appendStringInfo(line, " (best %.4g at epoch %d)", series[best], best + 1);
+    emit(ctx, line->data);
 }
 
 void aiaas_chart_draw(const AiaasCurve *curve, bool unicode,
@@ -218,9 +221,6 @@ void aiaas_chart_draw(const AiaasCurve *curve, bool unicode,
     emit(ctx, line.data);
     plot_epochs(&p, &line);
     emit(ctx, line.data);
-    resetStringInfo(&line);
-    appendStringInfo(&line, "%*s", LABEL_WIDTH - 1, "");
-    say_last_and_best(curve, "train", curve->train, &line);
-    say_last_and_best(curve, "validation", curve->validation, &line);
-    emit(ctx, line.data);
+    say_last_and_best(curve, "train", curve->train, &line, emit, ctx);
+    say_last_and_best(curve, "validation", curve->validation, &line, emit, ctx);
 }

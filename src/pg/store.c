@@ -42,6 +42,23 @@ int64 aiaas_store_crc(const void *bytes, size_t len)
     return (int64)crc;
 }
 
+/*
+ * The checksum of a chunk covers where it belongs too: the tensor's name, its end, and the chunk's number,
+ * lowest byte first. A chunk in the place of another is then as wrong as a changed one.
+ */
+static int64 chunk_crc(const char *tensor, int32 chunk, const void *bytes, size_t len)
+{
+    uint8 number[4] = {chunk & 0xff, chunk >> 8 & 0xff, chunk >> 16 & 0xff, chunk >> 24 & 0xff};
+    pg_crc32c crc;
+
+    INIT_CRC32C(crc);
+    COMP_CRC32C(crc, tensor, strlen(tensor) + 1);
+    COMP_CRC32C(crc, number, sizeof(number));
+    COMP_CRC32C(crc, bytes, len);
+    FIN_CRC32C(crc);
+    return (int64)crc;
+}
+
 /* ---- writing
  * -------------------------------------------------------------------------------------- */
 
@@ -80,7 +97,8 @@ static void insert_chunk(int64 version_id, const char *tensor, int32 chunk, byte
     static const Oid types[] = {INT8OID, TEXTOID, INT4OID, BYTEAOID, INT8OID};
     Datum values[] = {Int64GetDatum(version_id), CStringGetTextDatum(tensor), Int32GetDatum(chunk),
                       PointerGetDatum(data),
-                      Int64GetDatum(aiaas_store_crc(VARDATA(data), VARSIZE(data) - VARHDRSZ))};
+                      Int64GetDatum(chunk_crc(tensor, chunk, VARDATA(data),
+                                              VARSIZE(data) - VARHDRSZ))};
 
     aiaas_owner_run("INSERT INTO aiaas.weight (version, tensor, chunk, data, crc) "
                     "VALUES ($1, $2, $3, $4, $5)",
@@ -184,7 +202,7 @@ static void fill_chunk(Reader *r, int32 chunk, const char *bytes, size_t len, in
     if (chunk != r->next_chunk)
         fail_damaged(r->ref, psprintf("In the tensor \"%s\": chunk %d is missing.", r->tensor,
                                       r->next_chunk));
-    if (aiaas_store_crc(bytes, len) != crc)
+    if (chunk_crc(r->tensor, chunk, bytes, len) != crc)
         fail_damaged(r->ref, psprintf("In the %s: the checksum is wrong.", where));
     if (len == 0 || len > AIAAS_CHUNK_BYTES)
         fail_damaged(r->ref,

@@ -43,6 +43,7 @@ INSERT INTO damage VALUES
 ('a missing last chunk', $$DELETE FROM aiaas.weight WHERE tensor = pg_temp.big() AND chunk = 1$$, '[0-9]+ of its [0-9]+ bytes'),
 ('a gap in the numbers', $$UPDATE aiaas.weight SET chunk = 2 WHERE tensor = pg_temp.big() AND chunk = 1$$, 'chunk 1 is missing'),
 ('a surplus chunk', $$INSERT INTO aiaas.weight SELECT version, tensor, 2, data, crc FROM aiaas.weight WHERE tensor = pg_temp.big() AND chunk = 1$$, 'chunk 2'),
+('chunks that changed places', $$UPDATE aiaas.weight SET chunk = CASE chunk WHEN 0 THEN 1001 ELSE 1000 END WHERE tensor = pg_temp.big(); UPDATE aiaas.weight SET chunk = chunk - 1000 WHERE chunk >= 1000$$, NULL),
 ('a missing tensor', $$DELETE FROM aiaas.weight WHERE tensor = pg_temp.big()$$, '0 of its [0-9]+ bytes'),
 ('an unknown tensor', $$INSERT INTO aiaas.weight SELECT version, 'stranger', 0, data, crc FROM aiaas.weight WHERE tensor = pg_temp.big() AND chunk = 1$$, 'stranger'),
 ('an unknown tensor in place of another', $$UPDATE aiaas.weight SET tensor = 'a stranger' WHERE tensor = pg_temp.big()$$, 'a stranger'),

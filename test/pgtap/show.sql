@@ -1,7 +1,7 @@
 -- Looking at models: summary, curve, classes, options, export, and what the views tell.
 BEGIN;
 \ir include/models.psql
-SELECT plan(41);
+SELECT plan(43);
 
 SELECT pg_temp.train('m', '{"epochs": 3, "validation_split": 0.2}') \g /dev/null
 SELECT pg_temp.train('m', '{"epochs": 40}') \g /dev/null
@@ -23,13 +23,14 @@ SELECT is((SELECT count(*) FROM aiaas_summary('m')), (SELECT count(*) FROM (SELE
 -- Curve.
 CREATE TEMP TABLE curve AS SELECT v, line, n FROM unnest('{1,2}'::int[]) v, aiaas_training_curve('m@' || v) WITH ORDINALITY s(line, n);
 SELECT is((SELECT line FROM curve WHERE v = 1 AND n = 1), 'Model: "m", version 1, 3 epochs', 'the curve says which model');
+SELECT cmp_ok((SELECT max(length(line)) FROM curve), '<=', 70, 'fits a narrow terminal');
 SELECT is((SELECT count(*) FROM curve WHERE v = 1 AND line ~ '^loss '), 1::bigint, 'draws the loss');
 SELECT is((SELECT count(*) FROM curve WHERE v = 1 AND line ~ '^accuracy '), 1::bigint, 'and the accuracy');
 SELECT cmp_ok((SELECT sum(length(line) - length(translate(line, '○◉', ''))) FROM curve WHERE v = 1 AND line ~ '│'), '>=', 6::bigint, 'with a mark for each validation figure');
 SELECT is((SELECT sum(length(line) - length(translate(line, '○◉', ''))) FROM curve WHERE v = 2 AND line ~ '│'), 0::bigint, 'and none where there is no validation');
 SELECT cmp_ok((SELECT count(*) FROM curve WHERE line ~ '│.*●' AND v = 2), '>=', 2::bigint, 'training marks are there');
-SELECT matches((SELECT line FROM curve WHERE v = 1 AND line LIKE '%train %' AND line LIKE '%validation %' AND line !~ 'both' ORDER BY n LIMIT 1),
-               '^ +train [0-9.e+-]+.* validation [0-9.e+-]+', 'the last figures are spelled out');
+SELECT matches((SELECT string_agg(line, E'\n' ORDER BY n) FROM curve WHERE v = 1), '└─+\n +1 +2 +3\n', 'epochs are numbered below the axis');
+SELECT is((SELECT count(*) FROM curve WHERE v = 1 AND line ~ '^ +(train|validation) [0-9.e+-]+( \(best .*\))?$'), 4::bigint, 'the last figures are spelled out');
 SELECT is((SELECT count(*) FROM aiaas_training_curve('r') line WHERE line ~ '^loss '), 1::bigint, 'a single epoch is drawn, too');
 
 -- Metrics and views.
