@@ -62,13 +62,8 @@ static int64 chunk_crc(const char *tensor, int32 chunk, const void *bytes, size_
 /* ---- writing
  * -------------------------------------------------------------------------------------- */
 
-/* The exact size as ONNX bytes, which fits a bytea. */
-static size_t encoded_size(const ax_model *model, bool with_weights)
+static void check_fits_bytea(size_t size)
 {
-    ax_error err;
-    size_t size;
-
-    aiaas_check(ax_model_encoded_size(model, with_weights, &size, &err), &err, NULL);
     if (size > MaxAllocSize - VARHDRSZ)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -76,15 +71,31 @@ static size_t encoded_size(const ax_model *model, bool with_weights)
                  errdetail("A bytea holds at most 1 GB."),
                  errhint("Copy the model to another database with pg_dump, which has no such "
                          "limit.")));
-    return size;
+}
+
+/* What the weights alone will take: known before they are read. */
+static size_t weight_bytes(const ax_model *model)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < ax_model_weight_count(model); i++) {
+        ax_error err;
+        ax_weight w;
+
+        aiaas_check(ax_model_weight_at(model, i, &w, &err), &err, NULL);
+        sum += Min(w.bytes, MaxAllocHugeSize - sum);
+    }
+    return sum;
 }
 
 bytea *aiaas_store_encode(const ax_model *model, bool with_weights)
 {
-    size_t size = encoded_size(model, with_weights);
     bytea *bytes;
     ax_error err;
+    size_t size;
 
+    aiaas_check(ax_model_encoded_size(model, with_weights, &size, &err), &err, NULL);
+    check_fits_bytea(size);
     bytes = palloc(size + VARHDRSZ);
     SET_VARSIZE(bytes, size + VARHDRSZ);
     aiaas_check(ax_model_encode(model, with_weights, (uint8_t *)VARDATA(bytes), size, &err), &err,
@@ -288,7 +299,7 @@ bytea *aiaas_store_export(const AiaasVersionRef *ref, const ax_env *env)
     ax_model *model = aiaas_store_load_graph(ref, env);
 
     /* A model that is too large is refused before its weights are read. */
-    (void)encoded_size(model, true);
+    check_fits_bytea(weight_bytes(model));
     fill_weights(ref, model);
     return aiaas_store_encode(model, true);
 }

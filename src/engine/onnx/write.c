@@ -191,8 +191,7 @@ static ax_status encode(const ax_graph *g, bool with_weights, ax_writer *w, ax_e
     ax_tensor *shape;
     ax_status status;
 
-    /* their size is known before they are there */
-    for (int i = 0; with_weights && w->buf != NULL && i < g->n_values; i++)
+    for (int i = 0; with_weights && i < g->n_values; i++)
         if (g->value[i].role == AX_VALUE_WEIGHT && g->value[i].data == NULL)
             return ax_fail(err, AX_ERR_INVALID, "weight \"%s\" has no data", g->value[i].name);
     ax_arena_init(&work, &g->arena.env);
