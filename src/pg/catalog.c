@@ -21,8 +21,7 @@
 #include "compat.h"
 #include "feature.h"
 
-/* ---- names
- * ---------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 #define SHOWN_BYTES 80 /* of a wrong name, in a message */
 
@@ -70,8 +69,7 @@ void aiaas_parse_model_name(const char *text, char **name, int32 *number)
     *name = pnstrdup(text, len);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_model(AiaasScan *scan, HeapTuple tuple, AiaasModelRow *row)
 {

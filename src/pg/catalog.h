@@ -48,8 +48,7 @@ typedef struct AiaasVersionRef {
 
 #define AIAAS_NAME_MAX 200 /* bytes in a model's name */
 
-/* ---- names and rights (catalog.c, acl.c)
- * --------------------------------------------------------- */
+/* ---- names and rights (catalog.c, acl.c) ----------------------------------------------------- */
 
 /*
  * Splits 'name' or 'name@3' (number 0 when there is no @), checks the name's form: 1 to
@@ -97,8 +96,7 @@ extern bool aiaas_model_find_by_id(int64 model_id, AiaasModelRow *row);
  * must be there: else 42704. */
 extern Datum aiaas_version_column(int64 version_id, int column, bool *isnull);
 
-/* ---- writing (catalog_write.c)
- * ---------------------------------------------------------------------------- */
+/* ---- writing (catalog_write.c) --------------------------------------------------------------- */
 
 /* Raises 25006 when this transaction cannot write. command: "aiaas_deploy()". */
 extern void aiaas_require_write(const char *command);

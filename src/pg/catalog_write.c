@@ -29,8 +29,7 @@
 #include "spi.h"
 #include "store.h"
 
-/* ---- before a write
- * --------------------------------------------------------------------------------- */
+/* ---- before a write -------------------------------------------------------------------------- */
 
 void aiaas_require_write(const char *command)
 {
@@ -145,8 +144,7 @@ int64 aiaas_model_for_training(const char *text)
     }
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Gives out the model's next number, which locks its row until the end of the transaction. */
 static void next_version(int64 model_id, AiaasVersionRef *ref)

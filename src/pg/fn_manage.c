@@ -109,8 +109,7 @@ Datum aiaas_drop_version(PG_FUNCTION_ARGS)
     PG_RETURN_VOID();
 }
 
-/* ---- grants
- * ---------------------------------------------------------------------------------------- */
+/* ---- grants ---------------------------------------------------------------------------------- */
 
 /* model, grantee, the list of privileges, grantor: the parameters of both statements below. */
 static const Oid grant_types[] = {INT8OID, REGROLEOID, TEXTOID, REGROLEOID};

@@ -33,8 +33,7 @@
 
 #define AIAAS_VERSION "0.1" /* of the library, as in aiaas.control */
 
-/* ---- lines of text as rows
- * ---------------------------------------------------------------------------- */
+/* ---- lines of text as rows ------------------------------------------------------------------- */
 
 static void emit_line(void *ctx, const char *line)
 {
@@ -51,8 +50,7 @@ static ReturnSetInfo *begin_lines(FunctionCallInfo fcinfo)
     return (ReturnSetInfo *)fcinfo->resultinfo;
 }
 
-/* ---- aiaas_summary
- * -------------------------------------------------------------------------------------- */
+/* ---- aiaas_summary --------------------------------------------------------------------------- */
 
 /* 122570 becomes "122,570". */
 static char *grouped(int64 n)
@@ -178,8 +176,7 @@ Datum aiaas_summary(PG_FUNCTION_ARGS)
     return (Datum)0;
 }
 
-/* ---- aiaas_training_curve
- * ------------------------------------------------------------------------------- */
+/* ---- aiaas_training_curve -------------------------------------------------------------------- */
 
 /* One row of aiaas.metric. */
 typedef struct Figure {
@@ -298,8 +295,7 @@ Datum aiaas_training_curve(PG_FUNCTION_ARGS)
     return (Datum)0;
 }
 
-/* ---- the others
- * ---------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 PG_FUNCTION_INFO_V1(aiaas_classes);
 Datum aiaas_classes(PG_FUNCTION_ARGS)

@@ -59,8 +59,7 @@ static int64 chunk_crc(const char *tensor, int32 chunk, const void *bytes, size_
     return (int64)crc;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void check_fits_bytea(size_t size)
 {
@@ -150,8 +149,7 @@ void aiaas_store_weights(int64 version_id, const ax_model *model)
     aiaas_owner_end(&scope);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void fail_damaged(const AiaasVersionRef *ref, const char *what)
 {

@@ -133,7 +133,7 @@ static ax_status build_as(ax_builder *b, const ax_activation *a, const char *suf
         return AX_OK;
     AX_TRY(ax_build_float(b));
     AX_TRY(a->build(b, a, suffix));
-    b->activation = a;
+    b->activation = ax_activation_find(a->name); /* a may be a layer's own, with other settings */
     return AX_OK;
 }
 
@@ -162,9 +162,7 @@ static ax_status build_leaky_relu(ax_builder *b, const ax_layer *l)
     ax_activation a = {"leaky_relu", NULL, "LeakyRelu", build_alpha,
                        slope(l, "negative_slope", "alpha"), 0};
 
-    AX_TRY(build_as(b, &a, NULL));
-    b->activation = ax_activation_find("leaky_relu");
-    return AX_OK;
+    return build_as(b, &a, NULL);
 }
 
 static ax_status build_elu(ax_builder *b, const ax_layer *l)
@@ -172,9 +170,7 @@ static ax_status build_elu(ax_builder *b, const ax_layer *l)
     ax_activation a = {"elu", NULL, "Elu", build_alpha, (float) ax_layer_get(l, "alpha")->number,
                        0};
 
-    AX_TRY(build_as(b, &a, NULL));
-    b->activation = ax_activation_find("elu");
-    return AX_OK;
+    return build_as(b, &a, NULL);
 }
 
 static ax_status check_relu(const ax_layer *l, ax_error *err)
@@ -197,11 +193,8 @@ static ax_status build_relu(ax_builder *b, const ax_layer *l)
     if (leak != 0)
         clip.alpha = clip.beta + 1; /* no lower limit */
     if (max->given)
-        AX_TRY(build_as(b, &clip, NULL));
-    else if (leak == 0)
-        return build_as(b, ax_activation_find("relu"), NULL);
-    b->activation = ax_activation_find("relu");
-    return AX_OK;
+        return build_as(b, &clip, NULL);
+    return leak == 0 ? build_as(b, ax_activation_find("relu"), NULL) : AX_OK;
 }
 
 static ax_status build_softmax_layer(ax_builder *b, const ax_layer *l)

@@ -54,7 +54,7 @@ static ax_status build_batch_norm(ax_builder *b, const ax_layer *l)
 {
     ax_attr attr[] = {ax_attr_f("epsilon", (float) ax_layer_get(l, "epsilon")->number),
                       ax_attr_f("momentum", (float) ax_layer_get(l, "momentum")->number)};
-    int more[4], axis;
+    int more[4], axis = 0;
     int64_t n;
 
     AX_TRY(ax_build_float(b));

@@ -256,7 +256,7 @@ static const char *wanted(const option_row *row, char *buf, size_t size)
 static ax_status check_array(const option_row *row, const char *what, const ax_json *v,
                              ax_error *err)
 {
-    char item[80];
+    char item[128];
     int64_t integer;
 
     if (v->count == 0)
