@@ -12,7 +12,7 @@ SELECT name, side, aiaas_predict_label('side', x, y), aiaas_predict_label('side'
 FROM city ORDER BY length(name), name LIMIT 4;
 SELECT aiaas_predict_label('side', -3, 0.5), aiaas_predict_label('side', '{"x": 3, "y": 0.5}'), aiaas_predict_label('side', '[-3, 0]'),
        aiaas_predict_label('side', ARRAY[3, 0]), aiaas_predict('east', '{3,0.5}'), aiaas_predict('east', -3, 0);
-SELECT side, round(avg((aiaas_predict_proba('side', x, y))[2]), 1) AS west FROM (SELECT side, x, y FROM city) s GROUP BY side ORDER BY side;
+SELECT side, round(avg((aiaas_predict_proba('side', x, y))[2])::numeric, 1) AS west FROM (SELECT side, x, y FROM city) s GROUP BY side ORDER BY side;
 SELECT aiaas_predict_label('side', x, NULL) IS NULL AS nothing FROM city LIMIT 1;
 SELECT metric, round(value::numeric, 2) FROM aiaas_evaluate('side', 'SELECT * FROM city') WHERE metric ~ 'accuracy|precision|recall|f1';
 SELECT * FROM aiaas_confusion_matrix('side', 'SELECT * FROM city') \crosstabview

@@ -16,7 +16,7 @@ FROM aiaas_train('flower', 'SELECT width, length, kind FROM flower', 'kind', '[{
                  'neural_network', '{"epochs": 1, "deploy": "always"}');
 SELECT number, live, task, features, labels, label_type, target, rows FROM aiaas.version v JOIN aiaas.model m ON m.id = v.model
 WHERE m.name = 'flower' ORDER BY number;
-SELECT split, epoch, name FROM aiaas.metrics WHERE model = 'flower' AND version = 1 ORDER BY 1, 2, 3;
+SELECT split, epoch, metric FROM aiaas.metrics WHERE model = 'flower' AND version = 1 ORDER BY 1, 2, 3;
 SELECT aiaas_classes('flower');
 -- A transaction that is rolled back leaves no version.
 BEGIN;
