@@ -298,7 +298,7 @@ static ax_status open_reduction(const ax_env *env, const ax_optimizer_settings *
         return err.status;
     status = ax_optimizer_create(env, set, r->graph->n_param, &r->optimizer, &err);
     if (status == AX_OK)
-        status = ax_reduce_create(env, r->graph, r->optimizer, &r->reduce, &err);
+        status = ax_reduce_create(env, r->graph, NULL, r->optimizer, &r->reduce, &err);
     if (status == AX_OK)
         status = ax_pool_open(env, threads, &r->pool, &err);
     return status;

@@ -289,10 +289,10 @@ static void compare(const net *t, int shards, bool training, ax_pool *pool)
     float x[ROWS * WIDTH], seed[ROWS * WIDTH];
     feed f = {.t = t, .x = x, .seed = seed, .rows = ROWS / shards};
     ax_exec_job job = {.load = load, .loss = seed_loss, .arg = &f, .backward = training};
-    ax_plan_spec spec = {f.rows, training, t->loss};
+    ax_plan_spec spec = {f.rows, training, t->loss, false};
     ax_plan *plan = NULL;
     ax_exec *e[ROWS];
-    void *memory[ROWS];
+    void *memory[ROWS], *packed;
     float *grad[ROWS];
     interpreter in;
     bool same = true;
@@ -301,11 +301,13 @@ static void compare(const net *t, int shards, bool training, ax_pool *pool)
     unit_fill(seed, ROWS * WIDTH, -1, 1);
     interpret(t, x, seed, &in);
     unit_status(ax_plan_create(env, t->g, &spec, &plan, &err), AX_OK, &err, "planned");
+    packed = nan_memory(ax_plan_packed_bytes(plan));
     for (int s = 0; s < shards; s++) {
         memory[s] = nan_memory(ax_plan_arena_bytes(plan));
         grad[s] = nan_memory((size_t) t->g->n_param * sizeof(float));
-        ax_exec_create(env, plan, memory[s], training ? grad[s] : NULL, &e[s], &err);
+        ax_exec_create(env, plan, memory[s], packed, training ? grad[s] : NULL, &e[s], &err);
     }
+    unit_status(ax_exec_pack(e[0], pool, &err), AX_OK, &err, "packed");
     for (int again = 0; again < 2; again++) {
         unit_status(ax_exec_run(env, e, shards, pool, &job, &err), AX_OK, &err, "run");
         for (int k = 0; k < t->g->n_outputs; k++)
@@ -321,6 +323,7 @@ static void compare(const net *t, int shards, bool training, ax_pool *pool)
         ax_free(env, memory[s]);
         ax_free(env, grad[s]);
     }
+    ax_free(env, packed);
     ax_plan_free(plan);
     forget(t, &in);
 }
@@ -330,7 +333,7 @@ static void test_memory(void)
 {
     net t = {0};
     ax_shape in = ax_shape_of(2, (const int64_t[]){AX_DIM_BATCH, 1000});
-    ax_plan_spec spec = {10, false, -1};
+    ax_plan_spec spec = {10, false, -1, false};
     ax_plan *plan = NULL;
 
     ax_graph_create(unit_env(), "chain", &t.g, &err);
@@ -350,7 +353,7 @@ static void test_memory(void)
 static void test_no_memory(const net *t)
 {
     size_t before = unit_live_bytes();
-    ax_plan_spec spec = {3, true, t->loss};
+    ax_plan_spec spec = {3, true, t->loss, false};
     ax_plan *plan = NULL;
     int bad = 0;
 
@@ -367,7 +370,7 @@ static void test_no_memory(const net *t)
 
 static void test_cancel(const net *t)
 {
-    ax_plan_spec spec = {ROWS, true, t->loss};
+    ax_plan_spec spec = {ROWS, true, t->loss, false};
     ax_plan *plan = NULL;
     ax_exec *e = NULL;
     void *memory;
@@ -377,7 +380,7 @@ static void test_cancel(const net *t)
     ax_plan_create(unit_env(), t->g, &spec, &plan, &err);
     memory = nan_memory(ax_plan_arena_bytes(plan));
     grad = nan_memory((size_t) t->g->n_param * sizeof(float));
-    ax_exec_create(unit_env(), plan, memory, grad, &e, &err);
+    ax_exec_create(unit_env(), plan, memory, NULL, grad, &e, &err);
     for (long n = 1;; n++) {
         const ax_env *env = unit_env_cancel_at(n);
         ax_exec_job job = {.backward = true};

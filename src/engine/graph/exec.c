@@ -21,7 +21,7 @@ typedef struct patch {
 struct ax_exec {
     ax_arena arena;
     const ax_plan *plan;
-    uint8_t *memory;
+    uint8_t *memory, *packed;
     float *grad;
     ax_run *forward, *backward; /* per node */
     const void **bound;         /* per value: graph inputs pointed at the caller's bytes, else NULL */
@@ -102,6 +102,7 @@ static ax_status make_run(ax_exec *e, int i, ax_error *err)
     r->dout = t + 2 * n_in + n_out;
     r->add = planned->add;
     r->training = p->training;
+    r->packed = planned->packed_bytes > 0 ? e->packed + planned->packed : NULL;
     for (int k = 0; k < node->n_in; k++) {
         t[k] = resolve_value(e, node->in[k]);
         note_patch(e, &t[k], node->in[k]);
@@ -141,8 +142,8 @@ static ax_status make_exec(ax_exec *e, ax_error *err)
     return AX_OK;
 }
 
-ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, float *grad,
-                         ax_exec **out, ax_error *err)
+ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void *packed,
+                         float *grad, ax_exec **out, ax_error *err)
 {
     ax_arena own;
     ax_exec *e;
@@ -157,6 +158,7 @@ ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, float
     e->arena = own;
     e->plan = p;
     e->memory = arena;
+    e->packed = packed;
     e->grad = grad;
     status = make_exec(e, err);
     if (status != AX_OK) {
@@ -184,6 +186,7 @@ const ax_plan *ax_exec_plan(const ax_exec *e)
 
 void ax_exec_bind(ax_exec *e, int value, const void *data)
 {
+    value = e->plan->lowered.value[value];
     e->bound[value] = data;
     for (int i = 0; i < e->n_patches; i++)
         if (e->patch[i].input == value)
@@ -194,12 +197,31 @@ void ax_exec_bind(ax_exec *e, int value, const void *data)
 
 ax_tensor ax_exec_value(const ax_exec *e, int value)
 {
-    return resolve_value(e, value);
+    return resolve_value(e, e->plan->lowered.value[value]);
 }
 
 ax_tensor ax_exec_gradient(const ax_exec *e, int value)
 {
-    return resolve_gradient(e, value);
+    return resolve_gradient(e, e->plan->lowered.value[value]);
+}
+
+/* ---- packing weights ------------------------------------------------------------------------- */
+
+static void pack_node(void *arg, int task)
+{
+    const ax_exec *e = arg;
+    int i = e->plan->pack[task];
+
+    e->plan->graph->node[i].op->pack(&e->forward[i]);
+}
+
+ax_status ax_exec_pack(ax_exec *e, ax_pool *pool, ax_error *err)
+{
+    if (pool != NULL && e->plan->n_packs > 1)
+        return ax_pool_run(pool, pack_node, e, e->plan->n_packs, err);
+    for (int i = 0; i < e->plan->n_packs; i++)
+        pack_node(e, i);
+    return AX_OK;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

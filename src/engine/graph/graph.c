@@ -193,6 +193,18 @@ ax_status ax_graph_add_weight(ax_graph *g, const char *name, ax_dtype type, cons
     return AX_OK;
 }
 
+ax_status ax_graph_share_weight(ax_graph *g, const ax_value *from, int *out, ax_error *err)
+{
+    AX_TRY(add_value(g, from->name, AX_VALUE_WEIGHT, out, err));
+    g->value[*out].type = from->type;
+    g->value[*out].shape = from->shape;
+    g->value[*out].trainable = from->trainable;
+    g->value[*out].data = from->data;
+    g->value[*out].filled = from->filled;
+    g->value[*out].offset = from->offset;
+    return AX_OK;
+}
+
 ax_status ax_graph_add_output(ax_graph *g, int value, ax_error *err)
 {
     if (!grow(&g->arena, &g->output, g->n_outputs, &g->cap_outputs, sizeof(int)))
@@ -311,17 +323,13 @@ static ax_status add_outputs(ax_graph *g, int n_out, const char *const *name, in
     return AX_OK;
 }
 
-ax_status ax_graph_add_node_multi(ax_graph *g, const char *op_type, const char *name, int n_in,
-                                  const int *in, int n_attr, const ax_attr *attr, int n_out,
-                                  const char *const *out_name, int *out, ax_error *err)
+ax_status ax_graph_add_op(ax_graph *g, const ax_op *op, const char *name, int n_in, const int *in,
+                          int n_attr, const ax_attr *attr, int n_out, const char *const *out_name,
+                          int *out, ax_error *err)
 {
-    const ax_op *op = ax_op_find(op_type);
     ax_node node = {.op = op, .n_in = n_in, .n_out = n_out, .n_attr = n_attr};
     ax_attr *copy;
 
-    if (op == NULL)
-        return ax_fail(err, AX_ERR_UNSUPPORTED, "operator \"%s\" is not supported (node \"%s\")",
-                       op_type, name);
     if (g->n_nodes >= AX_MAX_NODES)
         return ax_fail(err, AX_ERR_LIMIT, "the graph has more than %d nodes", AX_MAX_NODES);
     AX_TRY(check_arity(name, op, n_in, n_out, err));
@@ -345,6 +353,18 @@ ax_status ax_graph_add_node_multi(ax_graph *g, const char *op_type, const char *
         return ax_nomem(err);
     g->node[g->n_nodes++] = node;
     return AX_OK;
+}
+
+ax_status ax_graph_add_node_multi(ax_graph *g, const char *op_type, const char *name, int n_in,
+                                  const int *in, int n_attr, const ax_attr *attr, int n_out,
+                                  const char *const *out_name, int *out, ax_error *err)
+{
+    const ax_op *op = ax_op_find(op_type);
+
+    if (op == NULL)
+        return ax_fail(err, AX_ERR_UNSUPPORTED, "operator \"%s\" is not supported (node \"%s\")",
+                       op_type, name);
+    return ax_graph_add_op(g, op, name, n_in, in, n_attr, attr, n_out, out_name, out, err);
 }
 
 ax_status ax_graph_add_node(ax_graph *g, const char *op_type, const char *name, int n_in,

@@ -104,6 +104,8 @@ ax_status ax_graph_add_input(ax_graph *g, const char *name, ax_dtype type, const
 /* data: copied when not NULL; else the value stays without bytes until ax_graph_bind (zeros) or filling. */
 ax_status ax_graph_add_weight(ax_graph *g, const char *name, ax_dtype type, const ax_shape *shape,
                               bool trainable, const void *data, int *out, ax_error *err);
+/* A weight of another graph that outlives this one: its very memory, its offset, its name. */
+ax_status ax_graph_share_weight(ax_graph *g, const ax_value *from, int *out, ax_error *err);
 ax_status ax_graph_add_output(ax_graph *g, int value, ax_error *err);
 
 /*
@@ -118,6 +120,10 @@ ax_status ax_graph_add_node(ax_graph *g, const char *op_type, const char *name, 
 ax_status ax_graph_add_node_multi(ax_graph *g, const char *op_type, const char *name, int n_in,
                                   const int *in, int n_attr, const ax_attr *attr, int n_out,
                                   const char *const *out_name, int *out, ax_error *err);
+/* The same for an operator at hand, which need not be one of ONNX's. */
+ax_status ax_graph_add_op(ax_graph *g, const struct ax_op *op, const char *name, int n_in,
+                          const int *in, int n_attr, const ax_attr *attr, int n_out,
+                          const char *const *out_name, int *out, ax_error *err);
 
 /* Attribute literals: ax_attr_i("axis", 1) and so on. They point at the caller's memory. */
 ax_attr ax_attr_i(const char *name, int64_t v);

@@ -11,6 +11,8 @@
  * earlier consumer has written it) or to overwrite it; it is never read when add[i] is false. A
  * gradient has the shape of its value and type AX_FLOAT.
  *
+ * Backward is the last to read the gradient of its own output, and may overwrite it.
+ *
  * An operator whose training result depends on the whole batch (BatchNormalization) splits its work:
  * forward_stats for each shard, forward_merge once with all shards in order, then forward for each shard; the same
  * for backward. merge runs alone, so it may also update running statistics.
@@ -24,6 +26,16 @@
 
 #define AX_OP_MAX_IN 8   /* a longer list (Concat) goes through ax_run.in all the same: it is an array */
 
+/*
+ * The order of a weight's gradient within its floats: element (m, c, t) of a weight of shape (M, C, taps), that is
+ * (groups * mg, c, taps), stands at m / mg * per_group + m % mg * per_m + c * per_c + t * per_t. A kernel that writes
+ * it in the order in which it comes is saved a transposition a shard; who adds the shards up puts it in order.
+ */
+typedef struct ax_order {
+    int64_t mg, c, taps;
+    int64_t per_group, per_m, per_c, per_t;
+} ax_order;
+
 typedef struct ax_setup {
     const ax_node *node;
     int n_in, n_out;
@@ -35,6 +47,8 @@ typedef struct ax_setup {
     size_t scratch;          /* bytes wanted during forward (uninitialised, AX_ALIGN) */
     size_t scratch_backward; /* bytes wanted during backward */
     size_t saved;            /* bytes kept from forward to backward (training only) */
+    size_t packed;           /* bytes of weights in the order that the kernels want; the same for every batch size */
+    const ax_order *order;   /* training: how the gradient of input 1 is laid out; NULL: as the weight is */
     int alias;               /* set to i: out[0] has the very bytes of in[i], forward would copy nothing; -1 */
     ax_error *err;
 } ax_setup;
@@ -50,6 +64,7 @@ typedef struct ax_run {
     const bool *add;       /* backward only, per input */
     void *scratch;
     void *saved;
+    void *packed; /* shared by all shards; only pack writes to it */
     bool training;
     uint64_t key;  /* random key of this step and node, the same for all shards */
     int64_t row0;  /* this shard's first row within the batch: with key, random bits by row */
@@ -66,7 +81,8 @@ enum {
     AX_INPLACE = 1 << 9,    /* forward may write out[0] over in[0] (same shape and type), and backward
                                din[0] over dout[0] */
     AX_NO_GRADIENT = 1 << 10, /* backward is NULL and gradients stop here (Cast to integer, Shape) */
-    AX_RANDOM = 1 << 11     /* uses key when training */
+    AX_RANDOM = 1 << 11,    /* uses key when training */
+    AX_ELEMENTWISE = 1 << 12 /* every element for itself: any order of the elements will do */
 };
 
 /* An attribute that an operator knows. Absent attributes take the operator's own default. */
@@ -82,6 +98,7 @@ typedef struct ax_op {
     unsigned flags;
     const ax_attr_spec *attr;
     ax_status (*setup)(ax_setup *s);
+    void (*pack)(const ax_run *r); /* weights -> packed; only in, prep and packed are set. After every change of them */
     void (*forward)(const ax_run *r);
     void (*backward)(const ax_run *r);
     void (*forward_stats)(const ax_run *r);

@@ -1,7 +1,7 @@
 /*
  * plan.c: from graph to plan.
  *
- * Five passes, each a function of the ones before:
+ * The graph is lowered first (lower.c); from then on it is an ordinary graph. Five passes, each a function of the ones before:
  *
  *   1. setup: every operator checks its node and says what memory it wants.
  *   2. gradients: which values get one (they depend on a trainable weight and the loss depends on them),
@@ -17,6 +17,8 @@
  * after all that.
  */
 #include "graph/plan_private.h"
+
+#define OVERREAD ((size_t) 256) /* bytes behind the last tensor that a kernel may look at (tile.h) */
 
 /* The plan while it is made. */
 typedef struct planner {
@@ -41,6 +43,13 @@ static int backward_time(const planner *pl, int node)
 
 /* ---- 1. setup -------------------------------------------------------------------------------- */
 
+static void place_packed(ax_plan *p, int i)
+{
+    p->node[i].packed = p->packed_bytes;
+    p->packed_bytes += (p->node[i].packed_bytes + AX_ALIGN - 1) / AX_ALIGN * AX_ALIGN;
+    p->pack[p->n_packs++] = i;
+}
+
 static ax_status setup_nodes(planner *pl)
 {
     ax_plan *p = pl->p;
@@ -56,6 +65,11 @@ static ax_status setup_nodes(planner *pl)
         node->scratch_bytes = s.scratch;
         node->scratch_backward_bytes = s.scratch_backward;
         node->saved_bytes = s.saved;
+        node->packed_bytes = s.packed;
+        if (s.packed > 0)
+            place_packed(p, i);
+        if (s.order != NULL)
+            p->order[pl->g->node[i].in[1]] = s.order;
         node->scratch = node->scratch_backward = node->saved = AX_NOWHERE;
         node->add = ax_arena_array(&p->arena, (size_t) pl->g->node[i].n_in, sizeof(bool));
         if (node->add == NULL)
@@ -444,12 +458,15 @@ static ax_status allocate(planner *pl, ax_arena *work)
     p->grad_place = ax_arena_array(&p->arena, nv, sizeof(*p->grad_place));
     p->node = ax_arena_array(&p->arena, nn, sizeof(*p->node));
     p->step = ax_arena_array(&p->arena, 6 * nn + 1, sizeof(*p->step));
+    p->order = ax_arena_array(&p->arena, nv, sizeof(*p->order));
+    p->pack = ax_arena_array(&p->arena, nn, sizeof(*p->pack));
     pl->needs = ax_arena_array(work, nv, sizeof(*pl->needs));
     pl->last_use = ax_arena_array(work, nv, sizeof(*pl->last_use));
     pl->first_grad = ax_arena_array(work, nv, sizeof(*pl->first_grad));
     pl->last_grad = ax_arena_array(work, nv, sizeof(*pl->last_grad));
     if (p->value == NULL || p->root == NULL || p->place == NULL || p->has_grad == NULL ||
         p->grad_root == NULL || p->grad_place == NULL || p->node == NULL || p->step == NULL ||
+        p->order == NULL || p->pack == NULL ||
         pl->needs == NULL || pl->last_use == NULL || pl->first_grad == NULL ||
         pl->last_grad == NULL)
         return ax_nomem(pl->err);
@@ -478,22 +495,29 @@ ax_status ax_plan_create(const ax_env *env, const ax_graph *g, const ax_plan_spe
 {
     ax_arena arena, work;
     ax_plan *p;
-    planner pl = {.g = g, .n = g->n_nodes, .err = err};
+    planner pl = {.err = err};
+    ax_lowered lowered;
     ax_status status;
 
     if (spec->batch < 0 || (spec->training && (spec->loss_value < 0 || spec->loss_value >= g->n_values)))
         return ax_fail(err, AX_ERR_INTERNAL, "a plan was asked for that makes no sense");
+    AX_TRY(ax_lower(env, g, spec, &lowered, err));
     ax_arena_init(&arena, env);
     ax_arena_init(&work, env);
     p = ax_arena_alloc(&arena, sizeof(*p));
-    if (p == NULL)
+    if (p == NULL) {
+        ax_graph_free(lowered.graph);
         return ax_nomem(err);
+    }
     p->arena = arena;
-    p->graph = g;
+    p->lowered = lowered;
+    p->graph = lowered.graph;
     p->batch = spec->batch;
     p->training = spec->training;
-    p->loss_value = spec->training ? spec->loss_value : -1;
+    p->loss_value = spec->training ? lowered.value[spec->loss_value] : -1;
     pl.p = p;
+    pl.g = p->graph;
+    pl.n = pl.g->n_nodes;
     status = make(&pl, &work);
     ax_arena_free(&work);
     if (status != AX_OK) {
@@ -510,13 +534,19 @@ void ax_plan_free(ax_plan *p)
 
     if (p == NULL)
         return;
+    ax_graph_free(p->lowered.graph);
     arena = p->arena;
     ax_arena_free(&arena);
 }
 
 size_t ax_plan_arena_bytes(const ax_plan *p)
 {
-    return p->bytes;
+    return p->bytes + OVERREAD;
+}
+
+size_t ax_plan_packed_bytes(const ax_plan *p)
+{
+    return p->packed_bytes;
 }
 
 int64_t ax_plan_batch(const ax_plan *p)
@@ -524,12 +554,7 @@ int64_t ax_plan_batch(const ax_plan *p)
     return p->batch;
 }
 
-const ax_tensor *ax_plan_value(const ax_plan *p, int value)
+const ax_order *ax_plan_order(const ax_plan *p, int value)
 {
-    return &p->value[value];
-}
-
-bool ax_plan_has_gradient(const ax_plan *p, int value)
-{
-    return p->has_grad[value];
+    return p->order[p->lowered.value[value]];
 }

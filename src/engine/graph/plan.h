@@ -1,7 +1,7 @@
 /*
  * plan.h: compile once, run many.
  *
- * A plan is a graph made ready for one batch size: shapes inferred, steps in order (the forward ones,
+ * A plan is a graph made ready for one batch size: lowered to what runs fastest (lower.h), shapes inferred, steps in order (the forward ones,
  * and for training the backward ones derived from them), every buffer placed in one arena by
  * its lifetime. A plan is read-only once made, and holds no tensor bytes; an ax_exec is the memory of one
  * shard that runs it. A training batch is several shards, each an ax_exec, run side by side.
@@ -21,6 +21,7 @@ typedef struct ax_plan_spec {
     int64_t batch;  /* rows of a shard */
     bool training;
     int loss_value; /* training: the value whose gradient the caller's loss fills (kept alive with it) */
+    bool plain;     /* for tests: as the operators stand, the oracle of what lower.c makes */
 } ax_plan_spec;
 
 /* The graph must be bound, and outlive the plan. */
@@ -28,17 +29,20 @@ ax_status ax_plan_create(const ax_env *env, const ax_graph *g, const ax_plan_spe
                          ax_plan **out, ax_error *err);
 void ax_plan_free(ax_plan *p);
 size_t ax_plan_arena_bytes(const ax_plan *p); /* what an ax_exec of this plan needs */
+size_t ax_plan_packed_bytes(const ax_plan *p); /* the same for every batch size of a graph */
 int64_t ax_plan_batch(const ax_plan *p);
-const ax_tensor *ax_plan_value(const ax_plan *p, int value); /* type and shape; data of weights */
-bool ax_plan_has_gradient(const ax_plan *p, int value);
+/* How the gradient of a trainable weight is laid out in a shard's grad; NULL: as the weight is. */
+const ax_order *ax_plan_order(const ax_plan *p, int value);
 
 /*
  * arena: ax_plan_arena_bytes of AX_ALIGN-aligned memory that several execs may share if they never run at
- * the same time. grad: the shard's own gradient, g->n_param floats (training), else NULL. Both stay the
- * caller's.
+ * the same time. packed: ax_plan_packed_bytes of it, shared by all execs of plans of one graph. grad: the
+ * shard's own gradient, g->n_param floats (training), else NULL. All stay the caller's.
  */
-ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, float *grad,
-                         ax_exec **out, ax_error *err);
+ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void *packed,
+                         float *grad, ax_exec **out, ax_error *err);
+/* Fills packed from the weights: before the first run, and whenever they have changed. pool may be NULL. */
+ax_status ax_exec_pack(ax_exec *e, ax_pool *pool, ax_error *err);
 void ax_exec_free(ax_exec *e);
 const ax_plan *ax_exec_plan(const ax_exec *e);
 

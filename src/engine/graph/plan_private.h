@@ -4,7 +4,7 @@
 #ifndef AX_PLAN_PRIVATE_H
 #define AX_PLAN_PRIVATE_H
 
-#include "graph/plan.h"
+#include "graph/lower.h"
 
 #define AX_NOWHERE ((size_t) -1)
 
@@ -28,6 +28,7 @@ typedef struct ax_planned {
     void *prep;
     size_t scratch_bytes, scratch_backward_bytes, saved_bytes;
     size_t scratch, scratch_backward, saved;
+    size_t packed_bytes, packed; /* within the packed memory */
     int alias;     /* input whose bytes output 0 shares by meaning, -1 */
     bool backward; /* takes part in the backward pass */
     bool forward_skipped, backward_skipped; /* aliases: nothing to do */
@@ -36,7 +37,8 @@ typedef struct ax_planned {
 
 struct ax_plan {
     ax_arena arena;
-    const ax_graph *graph;
+    ax_lowered lowered;
+    const ax_graph *graph; /* the lowered one; value numbers here are its */
     int64_t batch;
     bool training;
     int loss_value;
@@ -49,7 +51,11 @@ struct ax_plan {
     ax_planned *node;
     int n_steps;
     ax_step *step;
-    size_t bytes; /* of a shard's arena */
+    const ax_order **order; /* per value: of a trainable weight's gradient, or NULL */
+    size_t bytes;        /* of a shard's arena */
+    size_t packed_bytes; /* of the weights that all shards share */
+    int n_packs;
+    int *pack; /* (n_packs) nodes that pack */
 };
 
 #endif /* AX_PLAN_PRIVATE_H */

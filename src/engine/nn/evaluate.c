@@ -59,6 +59,7 @@ void ax_scorer_close(ax_scorer *s)
 
 void ax_scorer_reset(ax_scorer *s)
 {
+    ax_runner_weights_changed(s->runner);
     ax_tally_reset(&s->tally);
 }
 

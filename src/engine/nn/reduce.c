@@ -3,7 +3,8 @@
  *
  * Without a norm to wait for, one pass over the blocks does everything while a block is in the
  * cache. clipnorm and global_clipnorm need the norm of a whole weight or of all of them first: then
- * a first pass sums and squares, and a second scales and updates.
+ * a first pass sums and squares, and a second scales and updates. Weights whose gradient comes in an order
+ * of its own (ax_order) also wait for the second pass, which puts it right.
  */
 #include "nn/reduce.h"
 
@@ -16,6 +17,8 @@ typedef struct block {
     int64_t from, to;
     int weight;     /* which of the weights, from 0 */
     double squares; /* of the summed gradient; or, in a check, whether a number is not finite */
+    const ax_order *order;
+    int64_t begin; /* of the weight */
 } block;
 
 struct ax_reduce {
@@ -25,6 +28,7 @@ struct ax_reduce {
     int n_weights, n_blocks;
     block *block;
     float *scale; /* per weight: what clipping multiplies its gradient by */
+    float *ordered; /* (n_param) gradients of weights with an order, put right; NULL without any */
     /* of the pass that runs */
     float *const *grad;
     int n_grads;
@@ -37,34 +41,53 @@ static bool is_parameter(const ax_value *v)
     return v->role == AX_VALUE_WEIGHT && v->trainable;
 }
 
-static int64_t blocks_of(const ax_value *v)
+static const ax_order *order_of(const ax_plan *plan, int value)
 {
-    return (ax_shape_elements(&v->shape) + BLOCK_FLOATS - 1) / BLOCK_FLOATS;
+    return plan != NULL ? ax_plan_order(plan, value) : NULL;
 }
 
-static void cut(ax_reduce *r)
+/* With an order, whole rows of the first dimension, and of those as many as share a cache line. */
+static int64_t block_floats(const ax_value *v, const ax_order *order)
+{
+    int64_t row = order != NULL ? order->c * order->taps : 1;
+
+    return AX_MAX(BLOCK_FLOATS / (16 * row), 1) * 16 * row;
+}
+
+static int64_t blocks_of(const ax_value *v, const ax_order *order)
+{
+    int64_t most = block_floats(v, order);
+
+    return (ax_shape_elements(&v->shape) + most - 1) / most;
+}
+
+static void cut(ax_reduce *r, const ax_plan *plan)
 {
     block *b = r->block;
     int weight = 0;
 
     for (int i = 0; i < r->graph->n_values; i++) {
         const ax_value *v = &r->graph->value[i];
-        int64_t end, at;
+        const ax_order *order;
+        int64_t end, at, most;
 
         if (!is_parameter(v))
             continue;
+        order = order_of(plan, i);
+        most = block_floats(v, order);
         end = v->offset + ax_shape_elements(&v->shape);
-        for (at = v->offset; at < end; at += BLOCK_FLOATS)
-            *b++ = (block) {at, AX_MIN(at + BLOCK_FLOATS, end), weight, 0};
+        for (at = v->offset; at < end; at += most)
+            *b++ = (block) {at, AX_MIN(at + most, end), weight, 0, order, v->offset};
         weight++;
     }
 }
 
-ax_status ax_reduce_create(const ax_env *env, ax_graph *g, ax_optimizer *o, ax_reduce **out,
-                           ax_error *err)
+ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
+                           ax_reduce **out, ax_error *err)
 {
     ax_reduce *r = ax_zalloc(env, sizeof(*r));
     int64_t n_blocks = 0;
+    bool orders = false;
 
     if (r == NULL)
         return ax_nomem(err);
@@ -73,7 +96,8 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, ax_optimizer *o, ax_r
     r->optimizer = o;
     for (int i = 0; i < g->n_values; i++)
         if (is_parameter(&g->value[i])) {
-            n_blocks += blocks_of(&g->value[i]);
+            n_blocks += blocks_of(&g->value[i], order_of(plan, i));
+            orders |= order_of(plan, i) != NULL;
             r->n_weights++;
         }
     if (n_blocks > INT32_MAX) {
@@ -83,11 +107,12 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, ax_optimizer *o, ax_r
     r->n_blocks = (int) n_blocks;
     r->block = ax_zalloc(env, (size_t) n_blocks * sizeof(*r->block));
     r->scale = ax_zalloc(env, (size_t) r->n_weights * sizeof(*r->scale));
-    if (r->block == NULL || r->scale == NULL) {
+    r->ordered = orders ? ax_alloc(env, (size_t) g->n_param * sizeof(float)) : NULL;
+    if (r->block == NULL || r->scale == NULL || (orders && r->ordered == NULL)) {
         ax_reduce_free(r);
         return ax_nomem(err);
     }
-    cut(r);
+    cut(r, plan);
     *out = r;
     return AX_OK;
 }
@@ -101,6 +126,7 @@ void ax_reduce_free(ax_reduce *r)
     env = r->env;
     ax_free(&env, r->block);
     ax_free(&env, r->scale);
+    ax_free(&env, r->ordered);
     ax_free(&env, r);
 }
 
@@ -131,31 +157,56 @@ static void clip_values(float *x, int64_t n, float limit)
         x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
-static void update(const ax_reduce *r, const block *b)
+/* From the order in which the gradient came to the weight's own. */
+static void put_in_order(const ax_reduce *r, const block *b)
 {
-    ax_optimizer_range(r->optimizer, b->from, b->to, r->grad[0], r->graph->param);
+    const ax_order *o = b->order;
+    int64_t row = o->c * o->taps, m = (b->from - b->begin) / row, end = (b->to - b->begin) / row;
+    float *to = r->ordered + b->from;
+
+    for (; m < end; m++) {
+        const float *from = r->grad[0] + b->begin + m / o->mg * o->per_group + m % o->mg * o->per_m;
+
+        for (int64_t c = 0; c < o->c; c++)
+            for (int64_t t = 0; t < o->taps; t++)
+                *to++ = from[c * o->per_c + t * o->per_t];
+    }
 }
 
-static void do_all(ax_reduce *r, block *b)
+static void update(const ax_reduce *r, const block *b)
+{
+    ax_optimizer_range(r->optimizer, b->from, b->to, b->order != NULL ? r->ordered : r->grad[0],
+                       r->graph->param);
+}
+
+static bool needs_norm(const ax_reduce *r)
+{
+    return r->optimizer->set.clipnorm > 0 || r->optimizer->set.global_clipnorm > 0;
+}
+
+static void do_sum(ax_reduce *r, block *b)
 {
     double limit = r->optimizer->set.clipvalue;
 
     sum_shards(r, b);
     if (limit > 0)
         clip_values(r->grad[0] + b->from, b->to - b->from, (float) limit);
-    update(r, b);
-}
-
-static void do_sum(ax_reduce *r, block *b)
-{
-    sum_shards(r, b);
-    b->squares = squares(r->grad[0] + b->from, b->to - b->from);
+    if (needs_norm(r))
+        b->squares = squares(r->grad[0] + b->from, b->to - b->from);
+    else if (b->order == NULL)
+        update(r, b);
 }
 
 static void do_update(ax_reduce *r, block *b)
 {
-    float scale = r->scale[b->weight], *g = r->grad[0] + b->from;
+    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = r->grad[0] + b->from;
 
+    if (b->order == NULL && !needs_norm(r))
+        return;
+    if (b->order != NULL) {
+        put_in_order(r, b);
+        g = r->ordered + b->from;
+    }
     if (scale != 1)
         ax_kernels_get()->mul_scalar(b->to - b->from, g, scale, g);
     update(r, b);
@@ -224,16 +275,13 @@ static void find_scales(ax_reduce *r)
 ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, int n, double rate,
                          ax_error *err)
 {
-    const ax_optimizer_settings *set = &r->optimizer->set;
-
     r->grad = grad;
     r->n_grads = n;
     ax_optimizer_begin(r->optimizer, rate);
-    if (set->clipnorm <= 0 && set->global_clipnorm <= 0)
-        return run_pass(r, pool, do_all, err);
     AX_TRY(run_pass(r, pool, do_sum, err));
-    find_scales(r);
-    return run_pass(r, pool, do_update, err);
+    if (needs_norm(r))
+        find_scales(r);
+    return needs_norm(r) || r->ordered != NULL ? run_pass(r, pool, do_update, err) : AX_OK;
 }
 
 ax_status ax_reduce_check(ax_reduce *r, ax_pool *pool, bool *finite, ax_error *err)

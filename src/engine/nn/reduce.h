@@ -8,15 +8,16 @@
 #ifndef AX_REDUCE_H
 #define AX_REDUCE_H
 
-#include "graph/graph.h"
+#include "graph/plan.h"
 #include "nn/optimizer.h"
 #include "tensor/pool.h"
 
 typedef struct ax_reduce ax_reduce;
 
-/* The graph must be bound; optimizer and graph must outlive it. */
-ax_status ax_reduce_create(const ax_env *env, ax_graph *g, ax_optimizer *o, ax_reduce **out,
-                           ax_error *err);
+/* The graph must be bound; plan (of any batch size; NULL: gradients are in the
+ * order of the weights), optimizer and graph must outlive it. */
+ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
+                           ax_reduce **out, ax_error *err);
 /* One step with the given learning rate. grad: n vectors of g->n_param floats; the first is
  * overwritten by the sum. AX_ERR_CANCELLED leaves the parameters half updated. */
 ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, int n, double rate,

@@ -19,6 +19,8 @@ struct ax_runner {
     const ax_model *model;
     ax_plan *plan[N_PLANS];
     size_t memory_bytes; /* of every lane's memory */
+    void *packed;        /* weights as the kernels want them, for all lanes and plans */
+    bool fresh;          /* packed is what the weights are */
     int n_lanes;
     lane *lane;
     ax_pool *own_pool; /* of one thread, when the caller has none: kernels poll through it */
@@ -66,6 +68,11 @@ static void free_lane_memory(ax_runner *r)
     }
 }
 
+void ax_runner_weights_changed(ax_runner *r)
+{
+    r->fresh = false;
+}
+
 size_t ax_runner_memory(const ax_runner *r)
 {
     size_t n = 0;
@@ -87,6 +94,7 @@ void ax_runner_free(ax_runner *r)
     for (int k = 0; k < N_PLANS; k++)
         ax_plan_free(r->plan[k]);
     ax_pool_close(r->own_pool);
+    ax_free(&env, r->packed);
     ax_free(&env, r->lane);
     ax_free(&env, r);
 }
@@ -131,6 +139,11 @@ static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
 {
     lane *l = &r->lane[i];
 
+    if (r->packed == NULL) {
+        r->packed = ax_alloc(&r->env, ax_plan_packed_bytes(r->plan[k]));
+        if (r->packed == NULL)
+            return ax_nomem(err);
+    }
     if (l->memory == NULL) {
         l->memory = ax_alloc(&r->env, r->memory_bytes);
         if (l->memory == NULL)
@@ -138,7 +151,7 @@ static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
     }
     if (l->exec[k] != NULL)
         return AX_OK;
-    return ax_exec_create(&r->env, r->plan[k], l->memory, NULL, &l->exec[k], err);
+    return ax_exec_create(&r->env, r->plan[k], l->memory, r->packed, NULL, &l->exec[k], err);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -215,6 +228,9 @@ ax_status ax_runner_run(ax_runner *r, ax_pool *pool, const void *rows, ax_row_so
         int chunks;
 
         AX_TRY(cut(r, n, &next, exec, first, &chunks, err));
+        if (!r->fresh)
+            AX_TRY(ax_exec_pack(exec[0], pool, err));
+        r->fresh = true;
         AX_TRY(ax_exec_run(&r->env, exec, chunks, pool != NULL ? pool : r->own_pool, &job, err));
     }
     return AX_OK;

@@ -25,6 +25,8 @@ ax_status ax_runner_create(const ax_env *env, const ax_model *m, int lanes, ax_r
 /* One of rows (contiguous, used in place) and source is given. Writes n * n_outputs floats. pool may be NULL. */
 ax_status ax_runner_run(ax_runner *r, ax_pool *pool, const void *rows, ax_row_source source,
                         void *arg, int64_t n, float *out, ax_error *err);
+/* The next run packs the model's weights anew. */
+void ax_runner_weights_changed(ax_runner *r);
 /* Bytes that its lanes hold. */
 size_t ax_runner_memory(const ax_runner *r);
 void ax_runner_free(ax_runner *r);

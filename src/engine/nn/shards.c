@@ -46,7 +46,8 @@ static ax_status make_exec(ax_shards *s, int i, int64_t rows, ax_error *err)
 
     if (rows == 0 || l->exec[k] != NULL)
         return AX_OK;
-    return ax_exec_create(&s->env, s->plan[k], l->memory, l->grad, &l->exec[k], err);
+    return ax_exec_create(&s->env, s->plan[k], l->memory, s->packed, l->grad,
+                          &l->exec[k], err);
 }
 
 static ax_status get(const ax_env *env, size_t count, size_t size, void *out, ax_error *err)
@@ -91,6 +92,7 @@ static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *er
         AX_TRY(need_size(s, tail % s->rows, err));
     for (int k = 0; k < s->n_sizes; k++)
         arena = AX_MAX(arena, ax_plan_arena_bytes(s->plan[k]));
+    AX_TRY(get(&s->env, ax_plan_packed_bytes(s->plan[0]), 1, &s->packed, err));
     for (int i = 0; i < s->n; i++) {
         AX_TRY(open_lane(s, &s->lane[i], arena, spec->metrics, err));
         s->grad[i] = s->lane[i].grad;
@@ -143,6 +145,7 @@ void ax_shards_close(ax_shards *s)
         close_lane(&s->env, &s->lane[i]);
     for (int k = 0; k < s->n_sizes; k++)
         ax_plan_free(s->plan[k]);
+    ax_free(&s->env, s->packed);
     ax_scores_close(&s->scores);
     *s = (ax_shards) {.model = NULL};
 }
@@ -205,6 +208,7 @@ ax_status ax_shards_run(ax_shards *s, ax_pool *pool, const int64_t *index, int64
         exec[n] = s->lane[n].exec[size_of(s, rows_of(s, n, count))];
         row0[n] = n * s->rows;
     }
+    AX_TRY(ax_exec_pack(exec[0], pool, err));
     AX_TRY(ax_exec_run(&s->env, exec, n, pool, &job, err));
     for (int i = 0; i < n; i++)
         sum += s->lane[i].loss;

@@ -43,6 +43,7 @@ typedef struct ax_shards {
     int n_sizes;
     int64_t size[AX_SHARD_SIZES];
     ax_plan *plan[AX_SHARD_SIZES];
+    void *packed; /* weights as the kernels want them, for all lanes */
     ax_lane lane[AX_MAX_SHARDS];
     float *grad[AX_MAX_SHARDS]; /* the lanes', for ax_reduce_step */
     ax_scores scores;           /* of the epoch, when a metric needs them */

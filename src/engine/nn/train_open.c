@@ -191,7 +191,7 @@ static ax_status open_parts(ax_trainer *t, int threads, ax_error *err)
 
     AX_TRY(ax_shards_open(&t->env, &spec, &t->shards, err));
     AX_TRY(ax_optimizer_create(&t->env, &t->settings, g->n_param, &t->optimizer, err));
-    AX_TRY(ax_reduce_create(&t->env, g, t->optimizer, &t->reduce, err));
+    AX_TRY(ax_reduce_create(&t->env, g, t->shards.plan[0], t->optimizer, &t->reduce, err));
     if (t->stopping.restore_best_weights)
         AX_TRY(ax_snapshot_open(&t->env, g, &t->best, err));
     AX_TRY(ax_tally_open(&t->env, &t->metrics, &t->tally, err));

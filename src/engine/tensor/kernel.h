@@ -16,7 +16,7 @@
 #ifndef AX_KERNEL_H
 #define AX_KERNEL_H
 
-#include "tensor/tensor.h"
+#include "tensor/channel.h"
 
 typedef struct ax_adam_args {
     float beta1, beta2, epsilon;
@@ -26,6 +26,8 @@ typedef struct ax_adam_args {
 
 typedef struct ax_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
+    const ax_tile_table *tiles; /* sums of products */
+    const ax_channel_table *channels;
 
     /* y = a op b */
     void (*add)(int64_t n, const float *a, const float *b, float *y);

@@ -6,6 +6,8 @@
 #define KERNEL_LANES  8
 #define KERNEL_NAME   "avx2"
 #define KERNEL_GETTER ax_kernels_avx2
+#define KERNEL_TILES  ax_tiles_avx2
+#define KERNEL_CHANNELS ax_channels_avx2
 
 #include "tensor/kernel_impl.inc"
 

@@ -6,6 +6,8 @@
 #define KERNEL_LANES  16
 #define KERNEL_NAME   "avx512"
 #define KERNEL_GETTER ax_kernels_avx512
+#define KERNEL_TILES  ax_tiles_avx512
+#define KERNEL_CHANNELS ax_channels_avx512
 
 #include "tensor/kernel_impl.inc"
 

@@ -4,5 +4,7 @@
 #define KERNEL_LANES  4
 #define KERNEL_NAME   "baseline"
 #define KERNEL_GETTER ax_kernels_baseline
+#define KERNEL_TILES  ax_tiles_baseline
+#define KERNEL_CHANNELS ax_channels_baseline
 
 #include "tensor/kernel_impl.inc"

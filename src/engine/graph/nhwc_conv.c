@@ -1,0 +1,715 @@
+/*
+ * nhwc_conv.c: convolutions with the channels last, with the relu and the 2x2 pool that follow them.
+ *
+ * Everything is the sum of tensor/tile.h; this file makes its tables. Per sample, with x padded where the
+ * convolution has pads (a copy in scratch memory):
+ *
+ *   forward    points: output pixels, in the order of the pool's windows where there is one (pixels that the pool
+ *              drops are never computed). runs: the rows of the window, of (column, channel); a run a tap where
+ *              dilation or groups tear a row apart
+ *   d input    by phase: the input pixels that a stride s treats alike, s * s of them. Pixel u (counted with the
+ *              pad) sees output o = (u - t * d) / s for the taps t where that is whole. Output gradients are padded so
+ *              that every such o exists. Taps go backwards, so that runs go forwards
+ *   d kernel   points: taps and channels. runs: rows of output pixels, of several samples in one go
+ *
+ * After a pool at least three of four gradients are zero, and where they are is known: d kernel and d input then
+ * walk over the pool's windows and skip the zeros exactly.
+ *
+ * packed: [bias with a folded normalization] [W by blocks of output channels] [W for d input]
+ */
+#include <math.h>
+
+#include "graph/nhwc.h"
+#include "graph/window.h"
+
+#define CHUNK_FLOATS 0x10000   /* of padded samples that d kernel takes in one go */
+#define OFFSET_MOST 0x3fffffff /* of an offset in a table */
+
+/* Tables of one sum. */
+typedef struct sweep {
+    int64_t points, runs, len;
+    int32_t *at, *to, *run;
+    int n_taps; /* of the window that take part */
+    int *tap;   /* (n_taps) i * kw + j, in the order of the rows of packed */
+    size_t packed; /* where its weights begin, in floats */
+} sweep;
+
+typedef struct conv {
+    ax_window w;
+    int64_t n, c, m, groups, cg, mg, taps, k; /* k: taps * cg */
+    bool bias, fold, relu, pool, pads, grad_pads;
+    int64_t ph, pw;                       /* the padded input */
+    int64_t gh, gw, front_h, front_w;     /* the padded output gradient, and how much of it stands before */
+    int64_t x_size, padded_size, y_size, grad_size; /* floats of a sample */
+    int64_t out_h, out_w;                 /* after the pool */
+    int64_t chunk;                        /* samples that d kernel takes in one go */
+    float epsilon;
+    sweep forward, kernel;
+    int n_phases;
+    sweep *phase;
+    ax_order order;
+} conv;
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static bool make_sweep(ax_setup *s, sweep *t, int64_t points, int64_t runs, int64_t taps)
+{
+    t->points = points;
+    t->runs = runs;
+    t->at = ax_arena_array(s->arena, (size_t) points, sizeof(int32_t));
+    t->to = ax_arena_array(s->arena, (size_t) points, sizeof(int32_t));
+    t->run = ax_arena_array(s->arena, (size_t) runs, sizeof(int32_t));
+    t->tap = ax_arena_array(s->arena, (size_t) taps, sizeof(int));
+    return t->at != NULL && t->to != NULL && t->run != NULL && t->tap != NULL;
+}
+
+/* Whole rows of the window are one run where taps lie side by side and groups do not cut the channels. */
+static bool rows_are_runs(const conv *p)
+{
+    return p->groups == 1 && p->w.dw == 1;
+}
+
+static int32_t pixel_at(const conv *p, int64_t y, int64_t x)
+{
+    return (int32_t) ((y * p->w.sh * p->pw + x * p->w.sw) * p->c);
+}
+
+/* Points in the order of the output, or of the pool's windows, four at a time. */
+static void list_pixels(const conv *p, sweep *t)
+{
+    int64_t side = p->pool ? 2 : 1, i = 0, window = 0;
+
+    for (int64_t y = 0; y < p->out_h; y++)
+        for (int64_t x = 0; x < p->out_w; x++) {
+            for (int64_t q = 0; q < side * side; q++)
+                t->at[i++] = pixel_at(p, side * y + q / side, side * x + q % side);
+            t->to[window] = (int32_t) (window * p->m);
+            window++;
+        }
+}
+
+static ax_status table_forward(ax_setup *s, conv *p)
+{
+    const ax_window *w = &p->w;
+    bool rows = rows_are_runs(p);
+    sweep *t = &p->forward;
+
+    if (!make_sweep(s, t, p->out_h * p->out_w * (p->pool ? 4 : 1), rows ? w->kh : p->taps, p->taps))
+        return ax_nomem(s->err);
+    t->len = rows ? w->kw * p->c : p->cg;
+    t->n_taps = (int) p->taps;
+    list_pixels(p, t);
+    for (int64_t i = 0; i < p->taps; i++)
+        t->tap[i] = (int) i;
+    for (int64_t i = 0; i < t->runs; i++) {
+        int64_t row = rows ? i : i / w->kw, col = rows ? 0 : i % w->kw;
+
+        t->run[i] = (int32_t) ((row * w->dh * p->pw + col * w->dw) * p->c);
+    }
+    return AX_OK;
+}
+
+static ax_status table_kernel(ax_setup *s, conv *p)
+{
+    const ax_window *w = &p->w;
+    sweep *t = &p->kernel;
+
+    p->chunk = p->pads ? AX_MAX(CHUNK_FLOATS / p->padded_size, 1) : OFFSET_MOST / p->padded_size;
+    p->chunk = AX_MAX(AX_MIN(p->chunk, p->n), 1);
+    if (!make_sweep(s, t, p->k, p->chunk * w->out_h, 0))
+        return ax_nomem(s->err);
+    t->len = w->out_w;
+    for (int64_t i = 0; i < p->k; i++) {
+        int64_t tap = i / p->cg;
+
+        t->at[i] = (int32_t) ((tap / w->kw * w->dh * p->pw + tap % w->kw * w->dw) * p->c +
+                              i % p->cg);
+        t->to[i] = (int32_t) (i * p->mg);
+    }
+    for (int64_t i = 0; i < t->runs; i++)
+        t->run[i] = (int32_t) (i / w->out_h * p->padded_size +
+                               i % w->out_h * w->sh * p->pw * p->c);
+    return AX_OK;
+}
+
+/* One axis of a phase: which taps see it, and which input positions it has. */
+typedef struct phase_axis {
+    int64_t residue, stride, dilation, k, pad, in, front;
+} phase_axis;
+
+static bool has_tap(const phase_axis *a, int64_t t)
+{
+    return t * a->dilation % a->stride == a->residue;
+}
+
+/* Where tap t finds the output gradient of the pixel with q = 0, counted with what stands in front. */
+static int64_t tap_at(const phase_axis *a, int64_t t)
+{
+    return a->front - (t * a->dilation - a->residue) / a->stride;
+}
+
+/* The first input position of the phase, from 0. */
+static int64_t first_input(const phase_axis *a)
+{
+    return ((a->residue - a->pad) % a->stride + a->stride) % a->stride;
+}
+
+static int64_t count_inputs(const phase_axis *a)
+{
+    int64_t first = first_input(a);
+
+    return first >= a->in ? 0 : (a->in - 1 - first) / a->stride + 1;
+}
+
+static void list_phase_taps(const conv *p, const phase_axis *h, const phase_axis *v, bool rows,
+                            sweep *t)
+{
+    t->n_taps = 0;
+    t->runs = 0;
+    for (int64_t i = h->k - 1; i >= 0; i--) {
+        bool begun = false;
+
+        for (int64_t j = v->k - 1; j >= 0 && has_tap(h, i); j--) {
+            if (!has_tap(v, j))
+                continue;
+            t->tap[t->n_taps++] = (int) (i * p->w.kw + j);
+            if (rows && begun)
+                continue;
+            begun = true;
+            t->run[t->runs++] = (int32_t) ((tap_at(h, i) * p->gw + tap_at(v, j)) * p->m);
+        }
+    }
+}
+
+static void list_phase_pixels(const conv *p, const phase_axis *h, const phase_axis *v, sweep *t)
+{
+    int64_t i = 0;
+
+    for (int64_t y = first_input(h); y < h->in; y += h->stride)
+        for (int64_t x = first_input(v); x < v->in; x += v->stride, i++) {
+            int64_t qy = (y + h->pad - h->residue) / h->stride;
+            int64_t qx = (x + v->pad - v->residue) / v->stride;
+
+            t->at[i] = (int32_t) ((qy * p->gw + qx) * p->m);
+            t->to[i] = (int32_t) ((y * p->w.in_w + x) * p->c);
+        }
+}
+
+static ax_status table_phase(ax_setup *s, conv *p, int64_t down, int64_t along, sweep *t)
+{
+    const ax_window *w = &p->w;
+    phase_axis h = {down, w->sh, w->dh, w->kh, w->top, w->in_h, p->front_h};
+    phase_axis v = {along, w->sw, w->dw, w->kw, w->left, w->in_w, p->front_w};
+    bool rows = rows_are_runs(p) && w->sw == 1;
+
+    if (!make_sweep(s, t, count_inputs(&h) * count_inputs(&v), p->taps, p->taps))
+        return ax_nomem(s->err);
+    list_phase_taps(p, &h, &v, rows, t);
+    t->len = rows ? w->kw * p->m : p->mg;
+    list_phase_pixels(p, &h, &v, t);
+    return AX_OK;
+}
+
+static ax_status table_input(ax_setup *s, conv *p)
+{
+    const ax_window *w = &p->w;
+
+    p->n_phases = (int) (w->sh * w->sw);
+    p->phase = ax_arena_array(s->arena, (size_t) p->n_phases, sizeof(sweep));
+    if (p->phase == NULL)
+        return ax_nomem(s->err);
+    for (int i = 0; i < p->n_phases; i++)
+        AX_TRY(table_phase(s, p, i / w->sw, i % w->sw, &p->phase[i]));
+    return AX_OK;
+}
+
+/* ---- setup ----------------------------------------------------------------------------------- */
+
+static void pad_gradient(conv *p)
+{
+    const ax_window *w = &p->w;
+
+    p->front_h = (w->kh - 1) * w->dh / w->sh;
+    p->front_w = (w->kw - 1) * w->dw / w->sw;
+    p->gh = p->front_h + AX_MAX((w->in_h - 1 + w->top) / w->sh + 1, w->out_h);
+    p->gw = p->front_w + AX_MAX((w->in_w - 1 + w->left) / w->sw + 1, w->out_w);
+    p->grad_pads = p->gh != w->out_h || p->gw != w->out_w;
+    p->grad_size = p->gh * p->gw * p->m;
+}
+
+static int64_t blocks_of(int64_t columns)
+{
+    int block = ax_kernels_get()->tiles->block;
+
+    return (columns + block - 1) / block;
+}
+
+/* Floats of the packed weights, and where each part begins. */
+static size_t place_packed(conv *p, bool training)
+{
+    int64_t block = ax_kernels_get()->tiles->block, at = 0;
+
+    if (p->fold)
+        at = (p->m + 15) / 16 * 16;
+    p->forward.packed = (size_t) at;
+    at += p->groups * blocks_of(p->mg) * p->k * block;
+    if (training && p->pool) {
+        p->phase[0].packed = (size_t) at;
+        at += (p->m * p->k + 15) / 16 * 16;
+    }
+    for (int i = 0; training && !p->pool && i < p->n_phases; i++) {
+        p->phase[i].packed = (size_t) at;
+        at += p->groups * blocks_of(p->cg) * p->phase[i].n_taps * p->mg * block;
+    }
+    return (size_t) at;
+}
+
+static void order_gradient(ax_setup *s, conv *p)
+{
+    p->order = (ax_order){.mg = p->mg,
+                          .c = p->cg,
+                          .taps = p->taps,
+                          .per_group = p->mg * p->k,
+                          .per_m = p->pool ? p->k : 1,
+                          .per_c = p->pool ? 1 : p->mg,
+                          .per_t = p->pool ? p->cg : p->cg * p->mg};
+    s->order = &p->order;
+}
+
+static void read_sizes(const ax_setup *s, conv *p, const ax_shape *x)
+{
+    const ax_shape *w = &s->in[1].shape;
+
+    p->n = x->dim[0];
+    p->c = x->dim[1];
+    p->m = w->dim[0];
+    p->groups = ax_node_int(s->node, "group", 1);
+    p->cg = p->c / p->groups;
+    p->mg = p->m / p->groups;
+    p->bias = s->n_in > 2 && s->in[2].shape.rank >= 0;
+    p->fold = s->n_in > 3;
+    p->epsilon = ax_node_float(s->node, "epsilon", 1e-5f);
+}
+
+static void measure(conv *p)
+{
+    const ax_window *w = &p->w;
+
+    p->taps = w->kh * w->kw;
+    p->k = p->taps * p->cg;
+    p->ph = w->in_h + w->top + w->bottom;
+    p->pw = w->in_w + w->left + w->right;
+    p->pads = p->ph != w->in_h || p->pw != w->in_w;
+    p->x_size = w->in_h * w->in_w * p->c;
+    p->padded_size = p->ph * p->pw * p->c;
+    p->out_h = p->pool ? w->out_h / 2 : w->out_h;
+    p->out_w = p->pool ? w->out_w / 2 : w->out_w;
+    p->y_size = p->out_h * p->out_w * p->m;
+    pad_gradient(p);
+}
+
+static void ask_memory(ax_setup *s, conv *p)
+{
+    size_t padded = p->pads ? (size_t) p->padded_size : 0;
+    size_t grad = p->grad_pads ? (size_t) p->grad_size : 0;
+
+    s->packed = place_packed(p, s->training) * sizeof(float);
+    s->scratch = padded * sizeof(float);
+    if (!s->training)
+        return;
+    s->scratch_backward = (p->pool ? 2 * padded : AX_MAX(padded * (size_t) p->chunk, grad)) *
+                          sizeof(float);
+    if (p->pool)
+        s->saved = (size_t) (p->n * p->y_size);
+    order_gradient(s, p);
+}
+
+static ax_status setup(ax_setup *s, bool relu, bool pool)
+{
+    conv *p = ax_setup_prep(s, sizeof(*p));
+    ax_shape x = ax_nchw_shape(&s->in[0].shape), y;
+
+    if (p == NULL)
+        return ax_nomem(s->err);
+    read_sizes(s, p, &x);
+    p->relu = relu;
+    p->pool = pool;
+    AX_TRY(ax_window_setup(s, &x, s->in[1].shape.dim + 2, &p->w));
+    measure(p);
+    if (AX_MAX(p->padded_size, p->grad_size) > OFFSET_MOST || p->k * p->m > OFFSET_MOST)
+        return ax_setup_fail(s, "one sample is too large");
+    AX_TRY(table_forward(s, p));
+    if (s->training) {
+        AX_TRY(table_kernel(s, p));
+        AX_TRY(table_input(s, p));
+    }
+    ask_memory(s, p);
+    y = ax_window_output(&p->w, p->n, p->m);
+    for (int i = 2; pool && i < y.rank; i++)
+        y.dim[i] /= 2;
+    s->out[0].type = AX_FLOAT;
+    s->out[0].shape = ax_nhwc_shape(&y);
+    return AX_OK;
+}
+
+static ax_status setup_plain(ax_setup *s)
+{
+    return setup(s, false, false);
+}
+
+static ax_status setup_relu(ax_setup *s)
+{
+    return setup(s, true, false);
+}
+
+static ax_status setup_pool(ax_setup *s)
+{
+    return setup(s, false, true);
+}
+
+static ax_status setup_relu_pool(ax_setup *s)
+{
+    return setup(s, true, true);
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+/* What a folded normalization multiplies output channel m by; its bias goes to *start. */
+static float fold_channel(const ax_run *r, const conv *p, int64_t m, float *start)
+{
+    const float *scale = r->in[3].data, *shift = r->in[4].data;
+    const float *mean = r->in[5].data, *var = r->in[6].data;
+    float bias = p->bias ? ((const float *) r->in[2].data)[m] : 0;
+    double k = scale[m] / sqrt((double) var[m] + p->epsilon);
+
+    *start = (float) ((bias - mean[m]) * k + shift[m]);
+    return (float) k;
+}
+
+/* Rows (tap, input channel), columns output channels, a group after the other. */
+static void pack_forward(const ax_run *r, const conv *p)
+{
+    int64_t block = ax_kernels_get()->tiles->block, panel = p->k * block;
+    const float *w = r->in[1].data;
+    float *packed = r->packed;
+
+    for (int64_t m = 0; m < p->m; m++) {
+        int64_t col = m % p->mg, group = m / p->mg;
+        float *to = packed + p->forward.packed + group * blocks_of(p->mg) * panel +
+                    col / block * panel + col % block;
+        float k = p->fold ? fold_channel(r, p, m, &packed[m]) : 1;
+
+        for (int64_t c = 0; c < p->cg; c++)
+            for (int64_t t = 0; t < p->taps; t++)
+                to[(t * p->cg + c) * block] = k * *w++;
+    }
+}
+
+/* Rows (tap, output channel), columns input channels, a group after the other. */
+static void pack_phase(const ax_run *r, const conv *p, const sweep *t)
+{
+    int64_t block = ax_kernels_get()->tiles->block, panel = t->n_taps * p->mg * block;
+    const float *w = r->in[1].data;
+    float *packed = (float *) r->packed + t->packed;
+
+    for (int64_t m = 0; m < p->m; m++, w += p->k) {
+        float *group = packed + m / p->mg * blocks_of(p->cg) * panel;
+
+        for (int64_t j = 0; j < t->n_taps; j++) {
+            float *row = group + (j * p->mg + m % p->mg) * block;
+
+            for (int64_t c = 0; c < p->cg; c++)
+                row[c / block * panel + c % block] = w[c * p->taps + t->tap[j]];
+        }
+    }
+}
+
+/* Rows output channels, columns (tap, input channel). */
+static void pack_pool(const ax_run *r, const conv *p)
+{
+    const float *w = r->in[1].data;
+    float *row = (float *) r->packed + p->phase[0].packed;
+
+    for (int64_t m = 0; m < p->m; m++, row += p->k)
+        for (int64_t c = 0; c < p->c; c++)
+            for (int64_t t = 0; t < p->taps; t++)
+                row[t * p->c + c] = *w++;
+}
+
+static void pack(const ax_run *r)
+{
+    const conv *p = r->prep;
+
+    pack_forward(r, p);
+    if (!r->training)
+        return;
+    if (p->pool)
+        pack_pool(r, p);
+    for (int i = 0; !p->pool && i < p->n_phases; i++)
+        pack_phase(r, p, &p->phase[i]);
+}
+
+/* ---- forward --------------------------------------------------------------------------------- */
+
+/* One sample (h, w, c) into the middle of zeros (ph, pw, c). */
+static void pad_plane(const float *x, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left,
+                      int64_t ph, int64_t pw, float *to)
+{
+    memset(to, 0, (size_t) (top * pw * c) * sizeof(float));
+    for (int64_t y = 0; y < h; y++, x += w * c) {
+        float *row = to + (top + y) * pw * c;
+
+        memset(row, 0, (size_t) (left * c) * sizeof(float));
+        memcpy(row + left * c, x, (size_t) (w * c) * sizeof(float));
+        memset(row + (left + w) * c, 0, (size_t) ((pw - left - w) * c) * sizeof(float));
+    }
+    memset(to + (top + h) * pw * c, 0, (size_t) ((ph - top - h) * pw * c) * sizeof(float));
+}
+
+/* n samples of x as the tables want them: padded in scratch memory, or as they are. */
+static const float *padded_input(const conv *p, const float *x, int64_t n, float *scratch)
+{
+    const ax_window *w = &p->w;
+
+    if (!p->pads)
+        return x;
+    for (int64_t i = 0; i < n; i++)
+        pad_plane(x + i * p->x_size, w->in_h, w->in_w, p->c, w->top, w->left, p->ph, p->pw,
+                  scratch + i * p->padded_size);
+    return scratch;
+}
+
+static const float *start_of(const ax_run *r, const conv *p)
+{
+    if (p->fold)
+        return r->packed;
+    return p->bias ? r->in[2].data : NULL;
+}
+
+static void forward(const ax_run *r)
+{
+    const conv *p = r->prep;
+    const ax_tile_table *tiles = ax_kernels_get()->tiles;
+    int64_t panels = blocks_of(p->mg) * p->k * tiles->block;
+    const float *x = r->in[0].data, *start = start_of(r, p);
+    float *y = r->out[0].data;
+
+    for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
+        const float *in = padded_input(p, x + n * p->x_size, 1, r->scratch);
+
+        for (int64_t g = 0; g < p->groups; g++) {
+            ax_tile t = {.x = in + g * p->cg,
+                         .at = p->forward.at,
+                         .run = p->forward.run,
+                         .runs = p->forward.runs,
+                         .len = p->forward.len,
+                         .step = 1,
+                         .y = (const float *) r->packed + p->forward.packed + g * panels,
+                         .ldy = tiles->block,
+                         .y_block = p->k * tiles->block,
+                         .columns = p->mg,
+                         .start = start != NULL ? start + g * p->mg : NULL,
+                         .relu = p->relu,
+                         .out = y + n * p->y_size + g * p->mg,
+                         .to = p->forward.to};
+            ax_tile_pool pool = {r->saved, p->relu};
+
+            if (pool.where != NULL)
+                pool.where += n * p->y_size;
+            if (p->pool)
+                tiles->pool(&t, &pool, p->forward.points);
+            else
+                tiles->run(&t, p->forward.points);
+        }
+    }
+}
+
+/* ---- backward -------------------------------------------------------------------------------- */
+
+/* The gradient behind relu and pool, in place, and the bias's. */
+static void backward_relu(const ax_run *r, const conv *p)
+{
+    const ax_tile_table *tiles = ax_kernels_get()->tiles;
+    float *db = ax_wants_grad(r, 2) ? r->din[2].data : NULL;
+
+    if (db != NULL && !r->add[2])
+        memset(db, 0, (size_t) p->m * sizeof(float));
+    if (db == NULL && !p->relu)
+        return;
+    tiles->relu_back(p->n * p->out_h * p->out_w, p->m, p->relu && !p->pool ? r->out[0].data : NULL,
+                     p->pool && p->relu ? r->saved : NULL, r->dout[0].data, db);
+}
+
+/* n samples at once: x and g as they lie. */
+static void backward_kernel(const conv *p, const float *x, const float *g, int64_t n, float *dk)
+{
+    const ax_tile_table *tiles = ax_kernels_get()->tiles;
+
+    for (int64_t i = 0; i < p->groups; i++) {
+        ax_tile t = {.x = x + i * p->cg,
+                     .at = p->kernel.at,
+                     .run = p->kernel.run,
+                     .runs = n * p->w.out_h,
+                     .len = p->kernel.len,
+                     .step = p->w.sw * p->c,
+                     .y = g + i * p->mg,
+                     .ldy = p->m,
+                     .y_block = tiles->block,
+                     .columns = p->mg,
+                     .add = true,
+                     .out = dk + i * p->order.per_group,
+                     .to = p->kernel.to};
+
+        tiles->run(&t, p->kernel.points);
+    }
+}
+
+/* One sample: g padded. */
+static void backward_input(const ax_run *r, const conv *p, const float *g, float *dx)
+{
+    const ax_tile_table *tiles = ax_kernels_get()->tiles;
+
+    for (int i = 0; i < p->n_phases; i++) {
+        const sweep *s = &p->phase[i];
+        int64_t panel = s->n_taps * p->mg * tiles->block;
+
+        for (int64_t j = 0; j < p->groups; j++) {
+            ax_tile t = {.x = g + j * p->mg,
+                         .at = s->at,
+                         .run = s->run,
+                         .runs = s->runs,
+                         .len = s->len,
+                         .step = 1,
+                         .y = (const float *) r->packed + s->packed +
+                              j * blocks_of(p->cg) * panel,
+                         .ldy = tiles->block,
+                         .y_block = panel,
+                         .columns = p->cg,
+                         .add = r->add[0],
+                         .out = dx + j * p->cg,
+                         .to = s->to};
+
+            tiles->run(&t, s->points);
+        }
+    }
+}
+
+static void backward_dense(const ax_run *r, const conv *p, float *dk, float *dx)
+{
+    const ax_window *w = &p->w;
+    const float *x = r->in[0].data, *g = r->dout[0].data;
+    float *scratch = r->scratch;
+
+    for (int64_t n = 0; dk != NULL && n < p->n && !ax_pool_stopped(r->pool); n += p->chunk) {
+        int64_t some = AX_MIN(p->chunk, p->n - n);
+
+        backward_kernel(p, padded_input(p, x + n * p->x_size, some, scratch), g + n * p->y_size,
+                        some, dk);
+    }
+    for (int64_t n = 0; dx != NULL && n < p->n && !ax_pool_stopped(r->pool); n++) {
+        const float *gn = g + n * p->y_size;
+
+        if (p->grad_pads) {
+            pad_plane(gn, w->out_h, w->out_w, p->m, p->front_h, p->front_w, p->gh, p->gw, scratch);
+            gn = scratch;
+        }
+        backward_input(r, p, gn, dx + n * p->x_size);
+    }
+}
+
+/* The middle of a padded sample is added to dx. */
+static void add_middle(const conv *p, const float *padded, float *dx)
+{
+    const ax_window *w = &p->w;
+    int64_t row = w->in_w * p->c;
+
+    for (int64_t y = 0; y < w->in_h; y++, dx += row)
+        ax_kernels_get()->add(row, dx, padded + ((w->top + y) * p->pw + w->left) * p->c, dx);
+}
+
+static void pool_input(const ax_run *r, const conv *p, const uint8_t *where, const float *g,
+                       float *scratch, float *dx)
+{
+    float *out = p->pads ? scratch : dx;
+    ax_tile t = {.at = p->forward.at,
+                 .run = p->forward.run,
+                 .runs = p->forward.runs,
+                 .len = p->forward.len,
+                 .y = (const float *) r->packed + p->phase[0].packed,
+                 .ldy = p->k,
+                 .columns = p->m,
+                 .out = out};
+
+    if (p->pads)
+        memset(out, 0, (size_t) p->padded_size * sizeof(float));
+    ax_kernels_get()->tiles->pool_input(&t, where, g, p->forward.points / 4);
+    if (p->pads)
+        add_middle(p, out, dx);
+}
+
+static void backward_pool(const ax_run *r, const conv *p, float *dk, float *dx)
+{
+    const float *x = r->in[0].data, *g = r->dout[0].data;
+    const uint8_t *where = r->saved;
+    float *scratch = r->scratch;
+
+    if (dx != NULL && !r->add[0])
+        memset(dx, 0, (size_t) (p->n * p->x_size) * sizeof(float));
+    for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
+        ax_tile t = {.x = padded_input(p, x + n * p->x_size, 1, scratch),
+                     .at = p->forward.at,
+                     .run = p->forward.run,
+                     .runs = p->forward.runs,
+                     .len = p->forward.len,
+                     .columns = p->m,
+                     .out = dk};
+
+        if (dk != NULL)
+            ax_kernels_get()->tiles->pool_kernel(&t, where, g, p->k, p->forward.points / 4);
+        if (dx != NULL)
+            pool_input(r, p, where, g, scratch + (p->pads ? p->padded_size : 0),
+                       dx + n * p->x_size);
+        where += p->y_size;
+        g += p->y_size;
+    }
+}
+
+static void backward(const ax_run *r)
+{
+    const conv *p = r->prep;
+    float *dk = ax_wants_grad(r, 1) ? r->din[1].data : NULL;
+    float *dx = ax_wants_grad(r, 0) ? r->din[0].data : NULL;
+
+    backward_relu(r, p);
+    if (dk != NULL && !r->add[1])
+        memset(dk, 0, (size_t) (p->m * p->k) * sizeof(float));
+    if (p->pool)
+        backward_pool(r, p, dk, dx);
+    else
+        backward_dense(r, p, dk, dx);
+}
+
+/* ---- rows of the table ----------------------------------------------------------------------- */
+
+static const ax_attr_spec attrs[] = {{"auto_pad", AX_ATTR_STRING},  {"dilations", AX_ATTR_INTS},
+                                     {"group", AX_ATTR_INT},        {"kernel_shape", AX_ATTR_INTS},
+                                     {"pads", AX_ATTR_INTS},        {"strides", AX_ATTR_INTS},
+                                     {"epsilon", AX_ATTR_FLOAT},    {NULL, 0}};
+
+#define CONV(name, label, kept, setup_fn)                                                          \
+    const ax_op name = {.type = label,                                                             \
+                        .min_in = 2,                                                               \
+                        .max_in = 7,                                                               \
+                        .min_out = 1,                                                              \
+                        .max_out = 1,                                                              \
+                        .flags = AX_KEEP_IN0 | (kept),                                             \
+                        .attr = attrs,                                                             \
+                        .setup = setup_fn,                                                         \
+                        .pack = pack,                                                              \
+                        .forward = forward,                                                        \
+                        .backward = backward}
+
+CONV(ax_nhwc_conv, "Conv", 0, setup_plain);
+CONV(ax_nhwc_conv_relu, "Conv+Relu", AX_KEEP_OUT, setup_relu);
+CONV(ax_nhwc_conv_pool, "Conv+MaxPool", 0, setup_pool);
+CONV(ax_nhwc_conv_relu_pool, "Conv+Relu+MaxPool", 0, setup_relu_pool);

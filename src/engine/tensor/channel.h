@@ -1,0 +1,36 @@
+/*
+ * channel.h: loops over rows of channels, (rows, columns) with the channels last: pools, normalizations, depthwise
+ * convolutions. One table an instruction set, reached through ax_kernels_get()->channels. Sums over rows are taken
+ * in the order of the rows.
+ */
+#ifndef AX_CHANNEL_H
+#define AX_CHANNEL_H
+
+#include "tensor/tile.h"
+
+typedef struct ax_channel_table {
+    /* Largest of `taps` rows x + at[t]; NaN wins, of equal ones the first. where: the t of each; may be NULL. */
+    void (*max)(int64_t columns, const float *x, const int32_t *at, int taps, float *y, uint8_t *where);
+    /* dx[at[t] + c] += g[c] for the t with where[c] == t */
+    void (*max_back)(int64_t columns, const float *g, const uint8_t *where, const int32_t *at, int taps, float *dx);
+    /* sum[c] += x - shift[c], square[c] += (x - shift[c])^2, over at most some hundred rows: they are floats */
+    void (*moments)(int64_t rows, int64_t columns, const float *x, const float *shift, float *sum, float *square);
+    /* y = k[c] * (x - mean[c]) + bias[c], then relu */
+    void (*normalize)(int64_t rows, int64_t columns, const float *x, const float *mean, const float *k,
+                      const float *bias, bool relu, float *y);
+    /* sum[c] += g, product[c] += g * (x - mean[c]) */
+    void (*moments_back)(int64_t rows, int64_t columns, const float *g, const float *x, const float *mean,
+                         float *sum, float *product);
+    /* dx = k[c] * (g - a[c] - (x - mean[c]) * b[c]), added to dx when add */
+    void (*normalize_back)(int64_t rows, int64_t columns, const float *g, const float *x, const float *mean,
+                           const float *k, const float *a, const float *b, bool add, float *dx);
+    /*
+     * The sum of tile.h, channel by channel: out[to[p] + c] = start[c] + sum of x[at[p] + run[r] + j * step + c] *
+     * y[row * ldy + c]. add and relu as there; y_block is not used.
+     */
+    void (*depthwise)(const ax_tile *t, int64_t points);
+} ax_channel_table;
+
+extern const ax_channel_table ax_channels_baseline, ax_channels_avx2, ax_channels_avx512;
+
+#endif /* AX_CHANNEL_H */
