@@ -142,6 +142,38 @@ static void add_activation(net *t)
     node(t, op[unit_below(AX_COUNT(op))], 1, &t->value, 0, NULL);
 }
 
+/* Flatten and two dense layers: as Gemm either way round, and as MatMul with Add. */
+static void add_dense(net *t)
+{
+    ax_attr transposed = ax_attr_i("transB", 1);
+    ax_tensor shape[256];
+    int64_t n = 1 + (int) unit_below(50), m = 1 + (int) unit_below(50), k;
+    int in[3];
+
+    node(t, "Flatten", 1, &t->value, 0, NULL);
+    if (ax_graph_infer(t->g, 1, shape, &err) != AX_OK)
+        return;
+    k = shape[t->value].shape.dim[1];
+    in[0] = t->value;
+    in[1] = weight(t, 2, (const int64_t[]){n, k}, -0.2f, 0.2f, true);
+    in[2] = weight(t, 1, &n, -0.2f, 0.2f, true);
+    node(t, "Gemm", 3, in, 1, &transposed);
+    if (unit_below(2) == 0)
+        node(t, "Relu", 1, &t->value, 0, NULL);
+    in[0] = t->value;
+    in[1] = weight(t, 2, (const int64_t[]){n, m}, -0.2f, 0.2f, true);
+    in[2] = weight(t, 1, &m, -0.2f, 0.2f, true);
+    if (unit_below(2) == 0) {
+        node(t, "Gemm", 3, in, 0, NULL);
+        return;
+    }
+    node(t, "MatMul", 2, in, 0, NULL);
+    in[0] = in[2];
+    in[1] = t->value;
+    node(t, "Add", 2, in, 0, NULL);
+    node(t, "Relu", 1, &t->value, 0, NULL);
+}
+
 static net random_net(int layers)
 {
     net t = {.channels = 1 + (int) unit_below(5), .h = unit_below(5) == 0 ? 0 : 6 + (int) unit_below(14), .shortcut = -1};
@@ -178,6 +210,8 @@ static net random_net(int layers)
         }
     if (unit_below(3) == 0)
         node(&t, "GlobalAveragePool", 1, &t.value, 0, NULL);
+    if (unit_below(2) == 0)
+        add_dense(&t);
     ax_graph_add_output(t.g, t.value, &err);
     ax_graph_bind(t.g, &err);
     return t;
@@ -228,6 +262,27 @@ static void *nan_memory(size_t bytes)
     return p;
 }
 
+/* Gradients that the plan gives on demand, a few rows at a time. */
+static void add_deferred(const net *t, const ax_plan *plan, ax_exec *const *e, int shards, double *sum)
+{
+    static float rows[5 * 65536];
+
+    for (int v = 0; v < t->g->n_values; v++) {
+        const ax_value *w = &t->g->value[v];
+        int64_t row = ax_shape_span(&w->shape, 1, w->shape.rank);
+
+        if (!w->trainable || !ax_plan_defers(plan, v))
+            continue;
+        for (int64_t i = 0; i < w->shape.dim[0]; i += 5) {
+            int64_t n = AX_MIN(5, w->shape.dim[0] - i);
+
+            ax_exec_weight_gradient(e, shards, v, i, i + n, rows);
+            for (int64_t k = 0; k < n * row; k++)
+                sum[w->offset + i * row + k] = rows[k];
+        }
+    }
+}
+
 static void add_gradient(const net *t, const ax_plan *plan, const float *grad, double *sum)
 {
     for (int v = 0; v < t->g->n_values; v++) {
@@ -235,7 +290,7 @@ static void add_gradient(const net *t, const ax_plan *plan, const float *grad, d
         const ax_order *o;
         int64_t row;
 
-        if (!w->trainable)
+        if (!w->trainable || ax_plan_defers(plan, v))
             continue;
         o = ax_plan_order(plan, v);
         row = o != NULL ? o->c * o->taps : 1;
@@ -279,6 +334,8 @@ static result run(const net *t, bool plain, bool training, int shards, ax_pool *
         status = ax_exec_run(env, e, shards, pool, &job, &err);
     if (status != AX_OK)
         unit_status(status, AX_OK, &err, "run");
+    if (training)
+        add_deferred(t, plan, e, shards, r.grad);
     for (int s = 0; s < shards; s++) {
         if (training)
             add_gradient(t, plan, grad[s], r.grad);

@@ -339,7 +339,7 @@ static void check_clipping(const char *config, double norm_limit, bool global, d
                 want[j] = fmaxf(fminf(want[j], (float) value_limit), (float) -value_limit);
         }
     }
-    unit_status(ax_reduce_step(r.reduce, r.pool, list, SHARDS, 1, &err), AX_OK, &err, "a step");
+    unit_status(ax_reduce_step(r.reduce, r.pool, list, NULL, SHARDS, 1, &err), AX_OK, &err, "a step");
     for (int i = 0; i < r.graph->n_values; i++)
         unit_close(r.graph->param + r.graph->value[i].offset, want + r.graph->value[i].offset,
                    sizes[i], 1e-6, "weight %d is the clipped sum", i);
@@ -364,7 +364,7 @@ static void check_threads(void)
         for (int step = 0; step < 5; step++) {
             for (int s = 0; s < SHARDS; s++)
                 unit_fill_normal(grad[s], r.graph->n_param, 1);
-            ax_reduce_step(r.reduce, r.pool, list, SHARDS, 0.01, &err);
+            ax_reduce_step(r.reduce, r.pool, list, NULL, SHARDS, 0.01, &err);
         }
         if (threads == 1)
             memcpy(first, r.graph->param, (size_t) r.graph->n_param * sizeof(float));

@@ -355,3 +355,15 @@ ax_status ax_exec_run(const ax_env *env, ax_exec *const *shard, int n, ax_pool *
         merge(&c, n);
     }
 }
+
+void ax_exec_weight_gradient(ax_exec *const *shard, int n, int value, int64_t from, int64_t to,
+                             float *out)
+{
+    const ax_plan *p = shard[0]->plan;
+    int node = p->deferred[p->lowered.value[value]];
+    const ax_run *run[MAX_SHARDS];
+
+    for (int s = 0; s < n; s++)
+        run[s] = &shard[s]->backward[node];
+    p->graph->node[node].op->weight_gradient(run, n, from, to, out);
+}

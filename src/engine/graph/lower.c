@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "graph/dense.h"
 #include "graph/nhwc.h"
 #include "graph/op_list.h"
 #include "graph/window.h"
@@ -27,6 +28,7 @@ typedef struct lowering {
     int *uses;        /* (n_values) readers; an output of the graph and the loss count as one each */
     int *reader;      /* (n_values) the node that reads it last */
     int *plain, *nhwc; /* (n_values) in `to`; -1 */
+    bool *needs;      /* (n_values) depends on a trainable weight: a training wants its gradient */
     bool *done;       /* (n_nodes) part of a pattern that was made */
     int made;         /* for names */
     ax_error *err;
@@ -174,10 +176,11 @@ static ax_status lower_conv(lowering *l, const ax_node *n)
 {
     const ax_node *norm = only_reader(l, n->out[0], &ax_op_batch_normalization), *relu, *pool;
     int in[7] = {-1, -1, -1, -1, -1, -1, -1}, value = n->out[0], n_in = 3;
-    ax_attr attr[AX_CONV_ATTRS + 1];
+    ax_attr attr[AX_CONV_ATTRS + 2];
     int n_attr = AX_MIN(n->n_attr, AX_CONV_ATTRS);
 
     memcpy(attr, n->attr, (size_t) n_attr * sizeof(*attr));
+    attr[n_attr++] = ax_attr_i("needs_input", l->needs[n->in[0]]);
     AX_TRY(get_nhwc(l, n->in[0], &in[0]));
     for (int i = 1; i < n->n_in; i++)
         AX_TRY(get_plain(l, n->in[i], &in[i]));
@@ -198,6 +201,75 @@ static ax_status lower_conv(lowering *l, const ax_node *n)
         pool = NULL;
     return add_node(l, conv_op(relu != NULL, pool != NULL), n->name, n_in, in, n_attr, attr,
                     &l->nhwc[value]);
+}
+
+/* ---- dense products -------------------------------------------------------------------------- */
+
+/* A weight matrix that nobody else reads. */
+static bool is_own_matrix(const lowering *l, int value)
+{
+    return value >= 0 && l->g->value[value].role == AX_VALUE_WEIGHT && l->uses[value] == 1 &&
+           l->shape[value].shape.rank == 2 && l->shape[value].type == AX_FLOAT &&
+           ax_shape_elements(&l->shape[value].shape) < LIMIT;
+}
+
+/* A row of n numbers, from a weight. */
+static bool is_row(const lowering *l, int value, int64_t n)
+{
+    const ax_shape *s = &l->shape[value].shape;
+
+    return l->g->value[value].role == AX_VALUE_WEIGHT && s->rank == 1 && s->dim[0] == n;
+}
+
+static bool can_be_dense(const lowering *l, const ax_node *n)
+{
+    const ax_shape *x = &l->shape[n->in[0]].shape, *y = &l->shape[n->out[0]].shape;
+    int64_t columns = y->rank > 0 ? y->dim[y->rank - 1] : 0;
+
+    if (!is_own_matrix(l, n->in[1]) || x->rank < 2 || x->dim[0] == 0 ||
+        row_size(l, n->in[0]) >= LIMIT || row_size(l, n->out[0]) >= LIMIT ||
+        l->g->value[n->in[0]].role == AX_VALUE_WEIGHT)
+        return false;
+    if (n->op == &ax_op_matmul)
+        return true;
+    return ax_node_int(n, "transA", 0) == 0 && ax_node_float(n, "alpha", 1) == 1 &&
+           (n->n_in < 3 || n->in[2] < 0 ||
+            (ax_node_float(n, "beta", 1) == 1 && is_row(l, n->in[2], columns)));
+}
+
+/* MatMul, and the Add of a row behind it. Returns the bias, -1 without one. */
+static int take_bias(lowering *l, int *value)
+{
+    const ax_shape *y = &l->shape[*value].shape;
+    int reader = l->uses[*value] == 1 ? l->reader[*value] : -1, other;
+    const ax_node *add = reader >= 0 ? &l->g->node[reader] : NULL;
+
+    if (add == NULL || add->op != &ax_op_add)
+        return -1;
+    other = add->in[0] == *value ? add->in[1] : add->in[0];
+    if (!is_row(l, other, y->dim[y->rank - 1]) || l->uses[other] != 1)
+        return -1;
+    *value = take(l, add);
+    return other;
+}
+
+static ax_status lower_dense(lowering *l, const ax_node *n)
+{
+    int in[3] = {-1, -1, -1}, value = n->out[0], bias = n->n_in > 2 ? n->in[2] : -1;
+    const ax_node *relu;
+    ax_attr attr[2] = {ax_attr_i("transB", ax_node_int(n, "transB", 0)),
+                       ax_attr_i("needs_input", l->needs[n->in[0]])};
+
+    if (n->op == &ax_op_matmul)
+        bias = take_bias(l, &value);
+    relu = only_reader(l, value, &ax_op_relu);
+    if (relu != NULL)
+        value = take(l, relu);
+    AX_TRY(get_plain(l, n->in[0], &in[0]));
+    AX_TRY(get_plain(l, n->in[1], &in[1]));
+    AX_TRY(get_plain(l, bias, &in[2]));
+    return add_node(l, relu != NULL ? &ax_dense_relu : &ax_dense, n->name, 3, in, 2, attr,
+                    &l->plain[value]);
 }
 
 /* ---- the others ------------------------------------------------------------------------------ */
@@ -340,6 +412,8 @@ static ax_status lower_node(lowering *l, const ax_node *n)
 
     if (n->op == &ax_op_conv && can_convolve(l, n))
         return lower_conv(l, n);
+    if ((n->op == &ax_op_gemm || n->op == &ax_op_matmul) && can_be_dense(l, n))
+        return lower_dense(l, n);
     if (n->op == &ax_op_transpose && lower_transpose(l, n))
         return AX_OK;
     form = nhwc_form(l, n);
@@ -360,10 +434,11 @@ static ax_status allocate(lowering *l, ax_arena *work)
     l->uses = ax_arena_array(work, n, sizeof(*l->uses));
     l->reader = ax_arena_array(work, n, sizeof(*l->reader));
     l->nhwc = ax_arena_array(work, n, sizeof(*l->nhwc));
+    l->needs = ax_arena_array(work, n, sizeof(*l->needs));
     l->done = ax_arena_array(work, (size_t) l->g->n_nodes, sizeof(*l->done));
     l->plain = ax_arena_array(&l->to->arena, n, sizeof(*l->plain));
     if (l->shape == NULL || l->uses == NULL || l->reader == NULL || l->nhwc == NULL ||
-        l->done == NULL || l->plain == NULL)
+        l->needs == NULL || l->done == NULL || l->plain == NULL)
         return ax_nomem(l->err);
     for (size_t i = 0; i < n; i++)
         l->plain[i] = l->nhwc[i] = l->reader[i] = -1;
@@ -384,6 +459,19 @@ static void count_uses(lowering *l, int loss_value)
         l->uses[g->output[k]]++;
     if (loss_value >= 0)
         l->uses[loss_value]++;
+}
+
+static void mark_needs(lowering *l)
+{
+    const ax_graph *g = l->g;
+
+    for (int v = 0; v < g->n_values; v++)
+        l->needs[v] = g->value[v].trainable;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->node[i].n_in; k++)
+            for (int o = 0; o < g->node[i].n_out && g->node[i].in[k] >= 0; o++)
+                if (g->node[i].out[o] >= 0)
+                    l->needs[g->node[i].out[o]] |= l->needs[g->node[i].in[k]];
 }
 
 static ax_status share_sources(lowering *l)
@@ -410,6 +498,7 @@ static ax_status lower_all(lowering *l, const ax_plan_spec *spec, ax_arena *work
     if (!spec->plain)
         AX_TRY(ax_graph_infer(l->g, spec->batch, l->shape, l->err));
     count_uses(l, spec->training ? spec->loss_value : -1);
+    mark_needs(l);
     for (int i = 0; i < l->g->n_nodes; i++) {
         if (l->done[i])
             continue;

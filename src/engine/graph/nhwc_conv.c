@@ -37,7 +37,7 @@ typedef struct sweep {
 typedef struct conv {
     ax_window w;
     int64_t n, c, m, groups, cg, mg, taps, k; /* k: taps * cg */
-    bool bias, fold, relu, pool, pads, grad_pads;
+    bool bias, fold, relu, pool, pads, grad_pads, needs_input;
     int64_t ph, pw;                       /* the padded input */
     int64_t gh, gw, front_h, front_w;     /* the padded output gradient, and how much of it stands before */
     int64_t x_size, padded_size, y_size, grad_size; /* floats of a sample */
@@ -245,7 +245,7 @@ static int64_t blocks_of(int64_t columns)
 }
 
 /* Floats of the packed weights, and where each part begins. */
-static size_t place_packed(conv *p, bool training)
+static size_t place_packed(conv *p)
 {
     int64_t block = ax_kernels_get()->tiles->block, at = 0;
 
@@ -253,11 +253,11 @@ static size_t place_packed(conv *p, bool training)
         at = (p->m + 15) / 16 * 16;
     p->forward.packed = (size_t) at;
     at += p->groups * blocks_of(p->mg) * p->k * block;
-    if (training && p->pool) {
+    if (p->needs_input && p->pool) {
         p->phase[0].packed = (size_t) at;
         at += (p->m * p->k + 15) / 16 * 16;
     }
-    for (int i = 0; training && !p->pool && i < p->n_phases; i++) {
+    for (int i = 0; p->needs_input && !p->pool && i < p->n_phases; i++) {
         p->phase[i].packed = (size_t) at;
         at += p->groups * blocks_of(p->cg) * p->phase[i].n_taps * p->mg * block;
     }
@@ -288,6 +288,7 @@ static void read_sizes(const ax_setup *s, conv *p, const ax_shape *x)
     p->mg = p->m / p->groups;
     p->bias = s->n_in > 2 && s->in[2].shape.rank >= 0;
     p->fold = s->n_in > 3;
+    p->needs_input = s->training && ax_node_int(s->node, "needs_input", 1) != 0;
     p->epsilon = ax_node_float(s->node, "epsilon", 1e-5f);
 }
 
@@ -311,9 +312,9 @@ static void measure(conv *p)
 static void ask_memory(ax_setup *s, conv *p)
 {
     size_t padded = p->pads ? (size_t) p->padded_size : 0;
-    size_t grad = p->grad_pads ? (size_t) p->grad_size : 0;
+    size_t grad = p->grad_pads && p->needs_input ? (size_t) p->grad_size : 0;
 
-    s->packed = place_packed(p, s->training) * sizeof(float);
+    s->packed = place_packed(p) * sizeof(float);
     s->scratch = padded * sizeof(float);
     if (!s->training)
         return;
@@ -341,7 +342,8 @@ static ax_status setup(ax_setup *s, bool relu, bool pool)
     AX_TRY(table_forward(s, p));
     if (s->training) {
         AX_TRY(table_kernel(s, p));
-        AX_TRY(table_input(s, p));
+        if (p->needs_input)
+            AX_TRY(table_input(s, p));
     }
     ask_memory(s, p);
     y = ax_window_output(&p->w, p->n, p->m);
@@ -441,7 +443,7 @@ static void pack(const ax_run *r)
     const conv *p = r->prep;
 
     pack_forward(r, p);
-    if (!r->training)
+    if (!p->needs_input)
         return;
     if (p->pool)
         pack_pool(r, p);
@@ -694,7 +696,8 @@ static void backward(const ax_run *r)
 static const ax_attr_spec attrs[] = {{"auto_pad", AX_ATTR_STRING},  {"dilations", AX_ATTR_INTS},
                                      {"group", AX_ATTR_INT},        {"kernel_shape", AX_ATTR_INTS},
                                      {"pads", AX_ATTR_INTS},        {"strides", AX_ATTR_INTS},
-                                     {"epsilon", AX_ATTR_FLOAT},    {NULL, 0}};
+                                     {"epsilon", AX_ATTR_FLOAT},    {"needs_input", AX_ATTR_INT},
+                                     {NULL, 0}};
 
 #define CONV(name, label, kept, setup_fn)                                                          \
     const ax_op name = {.type = label,                                                             \

@@ -24,6 +24,7 @@
 #include "tensor/kernel.h"
 #include "tensor/pool.h"
 
+#define AX_GRADIENT_ROWS 192 /* that weight_gradient is asked for at once */
 #define AX_OP_MAX_IN 8   /* a longer list (Concat) goes through ax_run.in all the same: it is an array */
 
 /*
@@ -103,6 +104,11 @@ typedef struct ax_op {
     void (*backward)(const ax_run *r);
     void (*forward_stats)(const ax_run *r);
     void (*forward_merge)(const ax_run *const *shard, int n);
+    /*
+     * Set: backward leaves the gradient of input 1 alone, and this adds it up over all shards once they are done: rows
+     * [from, to) of its first dimension, at most AX_GRADIENT_ROWS, to out (overwritten). Any thread.
+     */
+    void (*weight_gradient)(const ax_run *const *shard, int n, int64_t from, int64_t to, float *out);
     void (*backward_stats)(const ax_run *r);
     void (*backward_merge)(const ax_run *const *shard, int n);
 } ax_op;

@@ -125,6 +125,8 @@ static void derive_backward(planner *pl)
                 continue;
             p->node[i].add[k] = p->has_grad[v];
             p->has_grad[v] = true;
+            if (k == 1 && node->op->weight_gradient != NULL)
+                p->deferred[v] = i;
         }
     }
 }
@@ -138,6 +140,15 @@ static void use_until(planner *pl, int value, int time)
 }
 
 /* Last uses of every value on its own, before any buffer is shared. */
+/* Node i gives the gradient of its weight after all else: what that is made of must still be there. */
+static bool defers(const planner *pl, int i)
+{
+    const ax_node *node = &pl->g->node[i];
+
+    return pl->p->node[i].backward && node->op->weight_gradient != NULL &&
+           pl->p->has_grad[node->in[1]];
+}
+
 static void find_last_uses(planner *pl)
 {
     const ax_graph *g = pl->g;
@@ -158,6 +169,8 @@ static void find_last_uses(planner *pl)
                 use_until(pl, node->in[k], back);
         if (node->op->flags & AX_KEEP_OUT)
             use_until(pl, node->out[0], back);
+        if (defers(pl, i))
+            use_until(pl, node->in[0], end_of_time(pl));
     }
     for (int k = 0; k < g->n_outputs; k++)
         use_until(pl, g->output[k], end_of_time(pl));
@@ -273,7 +286,8 @@ static void find_gradient_lives(planner *pl)
             continue;
         for (int k = 0; k < node->n_out; k++)
             if (node->out[k] >= 0 && p->has_grad[node->out[k]])
-                live_gradient(pl, node->out[k], backward_time(pl, i));
+                live_gradient(pl, node->out[k],
+                              defers(pl, i) ? end_of_time(pl) : backward_time(pl, i));
         for (int k = 0; k < node->n_in; k++)
             if (node->in[k] >= 0 && p->has_grad[node->in[k]])
                 live_gradient(pl, node->in[k], backward_time(pl, i));
@@ -460,16 +474,19 @@ static ax_status allocate(planner *pl, ax_arena *work)
     p->step = ax_arena_array(&p->arena, 6 * nn + 1, sizeof(*p->step));
     p->order = ax_arena_array(&p->arena, nv, sizeof(*p->order));
     p->pack = ax_arena_array(&p->arena, nn, sizeof(*p->pack));
+    p->deferred = ax_arena_array(&p->arena, nv, sizeof(*p->deferred));
     pl->needs = ax_arena_array(work, nv, sizeof(*pl->needs));
     pl->last_use = ax_arena_array(work, nv, sizeof(*pl->last_use));
     pl->first_grad = ax_arena_array(work, nv, sizeof(*pl->first_grad));
     pl->last_grad = ax_arena_array(work, nv, sizeof(*pl->last_grad));
     if (p->value == NULL || p->root == NULL || p->place == NULL || p->has_grad == NULL ||
         p->grad_root == NULL || p->grad_place == NULL || p->node == NULL || p->step == NULL ||
-        p->order == NULL || p->pack == NULL ||
+        p->order == NULL || p->pack == NULL || p->deferred == NULL ||
         pl->needs == NULL || pl->last_use == NULL || pl->first_grad == NULL ||
         pl->last_grad == NULL)
         return ax_nomem(pl->err);
+    for (size_t i = 0; i < nv; i++)
+        p->deferred[i] = -1;
     return AX_OK;
 }
 
@@ -557,4 +574,9 @@ int64_t ax_plan_batch(const ax_plan *p)
 const ax_order *ax_plan_order(const ax_plan *p, int value)
 {
     return p->order[p->lowered.value[value]];
+}
+
+bool ax_plan_defers(const ax_plan *p, int value)
+{
+    return p->deferred[p->lowered.value[value]] >= 0;
 }

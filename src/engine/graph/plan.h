@@ -33,6 +33,8 @@ size_t ax_plan_packed_bytes(const ax_plan *p); /* the same for every batch size 
 int64_t ax_plan_batch(const ax_plan *p);
 /* How the gradient of a trainable weight is laid out in a shard's grad; NULL: as the weight is. */
 const ax_order *ax_plan_order(const ax_plan *p, int value);
+/* Is the gradient of a weight not in grad, but to be had from ax_exec_weight_gradient? */
+bool ax_plan_defers(const ax_plan *p, int value);
 
 /*
  * arena: ax_plan_arena_bytes of AX_ALIGN-aligned memory that several execs may share if they never run at
@@ -66,5 +68,12 @@ typedef struct ax_exec_job {
  * between nodes. */
 ax_status ax_exec_run(const ax_env *env, ax_exec *const *shard, int n, ax_pool *pool,
                       const ax_exec_job *job, ax_error *err);
+
+/*
+ * The gradient of a weight that the plan defers, all shards of the run that just ended added up in order: rows [from,
+ * to) of its first dimension, at most AX_GRADIENT_ROWS. Any thread.
+ */
+void ax_exec_weight_gradient(ax_exec *const *shard, int n, int value, int64_t from, int64_t to,
+                             float *out);
 
 #endif /* AX_PLAN_H */

@@ -52,6 +52,7 @@ struct ax_plan {
     int n_steps;
     ax_step *step;
     const ax_order **order; /* per value: of a trainable weight's gradient, or NULL */
+    int *deferred;       /* per value: the node that has its gradient on demand, or -1 */
     size_t bytes;        /* of a shard's arena */
     size_t packed_bytes; /* of the weights that all shards share */
     int n_packs;

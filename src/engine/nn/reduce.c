@@ -17,8 +17,11 @@ typedef struct block {
     int64_t from, to;
     int weight;     /* which of the weights, from 0 */
     double squares; /* of the summed gradient; or, in a check, whether a number is not finite */
-    const ax_order *order;
     int64_t begin; /* of the weight */
+    int64_t row;   /* floats of one of its rows: of its first dimension */
+    int value;
+    const ax_order *order;
+    bool deferred; /* its gradient is asked for, a few rows at a time */
 } block;
 
 struct ax_reduce {
@@ -26,11 +29,14 @@ struct ax_reduce {
     ax_graph *graph;
     ax_optimizer *optimizer;
     int n_weights, n_blocks;
+    bool orders; /* some weight has one */
     block *block;
     float *scale; /* per weight: what clipping multiplies its gradient by */
-    float *ordered; /* (n_param) gradients of weights with an order, put right; NULL without any */
+    float *made; /* (n_param) gradients that are not in the shards as they should be: of weights with an order, and
+                    deferred ones. NULL without any */
     /* of the pass that runs */
     float *const *grad;
+    ax_exec *const *exec;
     int n_grads;
 };
 
@@ -41,22 +47,33 @@ static bool is_parameter(const ax_value *v)
     return v->role == AX_VALUE_WEIGHT && v->trainable;
 }
 
-static const ax_order *order_of(const ax_plan *plan, int value)
+/* A block of a weight whose gradient is made here is whole rows: as many as share a cache line of an order, or as
+ * fill the tiles of a product. */
+static int64_t block_floats(const block *like)
 {
-    return plan != NULL ? ax_plan_order(plan, value) : NULL;
+    int64_t unit = like->order != NULL ? 16 : 12;
+
+    if (like->order == NULL && !like->deferred)
+        return BLOCK_FLOATS;
+    return AX_MIN(AX_MAX(BLOCK_FLOATS / (unit * like->row), 1) * unit, AX_GRADIENT_ROWS) * like->row;
 }
 
-/* With an order, whole rows of the first dimension, and of those as many as share a cache line. */
-static int64_t block_floats(const ax_value *v, const ax_order *order)
+/* What all blocks of value i have in common. */
+static block block_of(const ax_graph *g, const ax_plan *plan, int i, int weight)
 {
-    int64_t row = order != NULL ? order->c * order->taps : 1;
+    const ax_value *v = &g->value[i];
 
-    return AX_MAX(BLOCK_FLOATS / (16 * row), 1) * 16 * row;
+    return (block) {.begin = v->offset,
+                    .weight = weight,
+                    .value = i,
+                    .row = AX_MAX(ax_shape_span(&v->shape, 1, v->shape.rank), 1),
+                    .order = plan != NULL ? ax_plan_order(plan, i) : NULL,
+                    .deferred = plan != NULL && ax_plan_defers(plan, i)};
 }
 
-static int64_t blocks_of(const ax_value *v, const ax_order *order)
+static int64_t blocks_of(const ax_value *v, const block *like)
 {
-    int64_t most = block_floats(v, order);
+    int64_t most = block_floats(like);
 
     return (ax_shape_elements(&v->shape) + most - 1) / most;
 }
@@ -68,17 +85,17 @@ static void cut(ax_reduce *r, const ax_plan *plan)
 
     for (int i = 0; i < r->graph->n_values; i++) {
         const ax_value *v = &r->graph->value[i];
-        const ax_order *order;
-        int64_t end, at, most;
+        int64_t end = v->offset + ax_shape_elements(&v->shape), most;
+        block like;
 
         if (!is_parameter(v))
             continue;
-        order = order_of(plan, i);
-        most = block_floats(v, order);
-        end = v->offset + ax_shape_elements(&v->shape);
-        for (at = v->offset; at < end; at += most)
-            *b++ = (block) {at, AX_MIN(at + most, end), weight, 0, order, v->offset};
-        weight++;
+        like = block_of(r->graph, plan, i, weight++);
+        most = block_floats(&like);
+        for (like.from = v->offset; like.from < end; like.from += most) {
+            like.to = AX_MIN(like.from + most, end);
+            *b++ = like;
+        }
     }
 }
 
@@ -87,7 +104,7 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, 
 {
     ax_reduce *r = ax_zalloc(env, sizeof(*r));
     int64_t n_blocks = 0;
-    bool orders = false;
+    bool makes = false;
 
     if (r == NULL)
         return ax_nomem(err);
@@ -96,8 +113,11 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, 
     r->optimizer = o;
     for (int i = 0; i < g->n_values; i++)
         if (is_parameter(&g->value[i])) {
-            n_blocks += blocks_of(&g->value[i], order_of(plan, i));
-            orders |= order_of(plan, i) != NULL;
+            block like = block_of(g, plan, i, 0);
+
+            n_blocks += blocks_of(&g->value[i], &like);
+            r->orders |= like.order != NULL;
+            makes |= like.order != NULL || like.deferred;
             r->n_weights++;
         }
     if (n_blocks > INT32_MAX) {
@@ -107,8 +127,8 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, 
     r->n_blocks = (int) n_blocks;
     r->block = ax_zalloc(env, (size_t) n_blocks * sizeof(*r->block));
     r->scale = ax_zalloc(env, (size_t) r->n_weights * sizeof(*r->scale));
-    r->ordered = orders ? ax_alloc(env, (size_t) g->n_param * sizeof(float)) : NULL;
-    if (r->block == NULL || r->scale == NULL || (orders && r->ordered == NULL)) {
+    r->made = makes ? ax_alloc(env, (size_t) g->n_param * sizeof(float)) : NULL;
+    if (r->block == NULL || r->scale == NULL || (makes && r->made == NULL)) {
         ax_reduce_free(r);
         return ax_nomem(err);
     }
@@ -126,19 +146,32 @@ void ax_reduce_free(ax_reduce *r)
     env = r->env;
     ax_free(&env, r->block);
     ax_free(&env, r->scale);
-    ax_free(&env, r->ordered);
+    ax_free(&env, r->made);
     ax_free(&env, r);
 }
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static void sum_shards(const ax_reduce *r, const block *b)
+/* Where the gradient of a block stands once it is summed, and put in order. */
+static float *gradient_of(const ax_reduce *r, const block *b)
+{
+    return b->order != NULL || b->deferred ? r->made : r->grad[0];
+}
+
+/* Returns the sum over the shards: in order, unless the block has one of its own. */
+static float *sum_shards(const ax_reduce *r, const block *b)
 {
     const ax_kernels *k = ax_kernels_get();
     float *sum = r->grad[0] + b->from;
 
+    if (b->deferred) {
+        ax_exec_weight_gradient(r->exec, r->n_grads, b->value, (b->from - b->begin) / b->row,
+                                (b->to - b->begin) / b->row, r->made + b->from);
+        return r->made + b->from;
+    }
     for (int s = 1; s < r->n_grads; s++)
         k->add(b->to - b->from, sum, r->grad[s] + b->from, sum);
+    return sum;
 }
 
 static double squares(const float *x, int64_t n)
@@ -161,8 +194,8 @@ static void clip_values(float *x, int64_t n, float limit)
 static void put_in_order(const ax_reduce *r, const block *b)
 {
     const ax_order *o = b->order;
-    int64_t row = o->c * o->taps, m = (b->from - b->begin) / row, end = (b->to - b->begin) / row;
-    float *to = r->ordered + b->from;
+    int64_t m = (b->from - b->begin) / b->row, end = (b->to - b->begin) / b->row;
+    float *to = r->made + b->from;
 
     for (; m < end; m++) {
         const float *from = r->grad[0] + b->begin + m / o->mg * o->per_group + m % o->mg * o->per_m;
@@ -175,8 +208,7 @@ static void put_in_order(const ax_reduce *r, const block *b)
 
 static void update(const ax_reduce *r, const block *b)
 {
-    ax_optimizer_range(r->optimizer, b->from, b->to, b->order != NULL ? r->ordered : r->grad[0],
-                       r->graph->param);
+    ax_optimizer_range(r->optimizer, b->from, b->to, gradient_of(r, b), r->graph->param);
 }
 
 static bool needs_norm(const ax_reduce *r)
@@ -187,26 +219,24 @@ static bool needs_norm(const ax_reduce *r)
 static void do_sum(ax_reduce *r, block *b)
 {
     double limit = r->optimizer->set.clipvalue;
+    float *g = sum_shards(r, b);
 
-    sum_shards(r, b);
     if (limit > 0)
-        clip_values(r->grad[0] + b->from, b->to - b->from, (float) limit);
+        clip_values(g, b->to - b->from, (float) limit);
     if (needs_norm(r))
-        b->squares = squares(r->grad[0] + b->from, b->to - b->from);
+        b->squares = squares(g, b->to - b->from);
     else if (b->order == NULL)
         update(r, b);
 }
 
 static void do_update(ax_reduce *r, block *b)
 {
-    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = r->grad[0] + b->from;
+    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = gradient_of(r, b) + b->from;
 
     if (b->order == NULL && !needs_norm(r))
         return;
-    if (b->order != NULL) {
+    if (b->order != NULL)
         put_in_order(r, b);
-        g = r->ordered + b->from;
-    }
     if (scale != 1)
         ax_kernels_get()->mul_scalar(b->to - b->from, g, scale, g);
     update(r, b);
@@ -272,16 +302,17 @@ static void find_scales(ax_reduce *r)
             r->scale[i] = scale_for(total, set->global_clipnorm);
 }
 
-ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, int n, double rate,
-                         ax_error *err)
+ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, ax_exec *const *exec,
+                         int n, double rate, ax_error *err)
 {
     r->grad = grad;
+    r->exec = exec;
     r->n_grads = n;
     ax_optimizer_begin(r->optimizer, rate);
     AX_TRY(run_pass(r, pool, do_sum, err));
     if (needs_norm(r))
         find_scales(r);
-    return needs_norm(r) || r->ordered != NULL ? run_pass(r, pool, do_update, err) : AX_OK;
+    return needs_norm(r) || r->orders ? run_pass(r, pool, do_update, err) : AX_OK;
 }
 
 ax_status ax_reduce_check(ax_reduce *r, ax_pool *pool, bool *finite, ax_error *err)

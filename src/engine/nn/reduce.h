@@ -19,9 +19,10 @@ typedef struct ax_reduce ax_reduce;
 ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
                            ax_reduce **out, ax_error *err);
 /* One step with the given learning rate. grad: n vectors of g->n_param floats; the first is
- * overwritten by the sum. AX_ERR_CANCELLED leaves the parameters half updated. */
-ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, int n, double rate,
-                         ax_error *err);
+ * overwritten by the sum. exec: the shards that made them, for gradients that the plan defers; NULL without a plan.
+ * AX_ERR_CANCELLED leaves the parameters half updated. */
+ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, ax_exec *const *exec,
+                         int n, double rate, ax_error *err);
 /* Is every parameter a finite number? */
 ax_status ax_reduce_check(ax_reduce *r, ax_pool *pool, bool *finite, ax_error *err);
 void ax_reduce_free(ax_reduce *r);

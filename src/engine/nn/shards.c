@@ -190,7 +190,6 @@ static void attach_loss(void *arg, int shard, ax_exec *e)
 ax_status ax_shards_run(ax_shards *s, ax_pool *pool, const int64_t *index, int64_t count,
                         int64_t at, uint64_t key, double *loss, int *used, ax_error *err)
 {
-    ax_exec *exec[AX_MAX_SHARDS] = {NULL};
     int64_t row0[AX_MAX_SHARDS] = {0};
     ax_exec_job job = {.key = key,
                        .load = load,
@@ -205,11 +204,11 @@ ax_status ax_shards_run(ax_shards *s, ax_pool *pool, const int64_t *index, int64
     s->count = count;
     s->at = at;
     for (n = 0; n < s->n && rows_of(s, n, count) > 0; n++) {
-        exec[n] = s->lane[n].exec[size_of(s, rows_of(s, n, count))];
+        s->exec[n] = s->lane[n].exec[size_of(s, rows_of(s, n, count))];
         row0[n] = n * s->rows;
     }
-    AX_TRY(ax_exec_pack(exec[0], pool, err));
-    AX_TRY(ax_exec_run(&s->env, exec, n, pool, &job, err));
+    AX_TRY(ax_exec_pack(s->exec[0], pool, err));
+    AX_TRY(ax_exec_run(&s->env, s->exec, n, pool, &job, err));
     for (int i = 0; i < n; i++)
         sum += s->lane[i].loss;
     *loss = sum / (double) count;

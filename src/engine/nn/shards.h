@@ -48,6 +48,7 @@ typedef struct ax_shards {
     float *grad[AX_MAX_SHARDS]; /* the lanes', for ax_reduce_step */
     ax_scores scores;           /* of the epoch, when a metric needs them */
     /* of the batch that runs */
+    ax_exec *exec[AX_MAX_SHARDS];
     const int64_t *index; /* row numbers in the dataset */
     int64_t count;        /* rows */
     int64_t at;           /* first row's place within the epoch */

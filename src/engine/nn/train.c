@@ -77,7 +77,7 @@ static ax_status run_batch(ax_trainer *t, ax_error *err)
                          &used, err));
     if (!isfinite(loss))
         return loss_failed(t, loss, err);
-    AX_TRY(ax_reduce_step(t->reduce, t->pool, t->shards.grad, used, t->rate, err));
+    AX_TRY(ax_reduce_step(t->reduce, t->pool, t->shards.grad, t->shards.exec, used, t->rate, err));
     t->step++;
     t->at += count;
     if (t->at < t->n_train)

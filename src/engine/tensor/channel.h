@@ -29,6 +29,9 @@ typedef struct ax_channel_table {
      * y[row * ldy + c]. add and relu as there; y_block is not used.
      */
     void (*depthwise)(const ax_tile *t, int64_t points);
+    /* y[y_at[j] + i] = x[x_at[i] + j] for i < rows, j < columns: rows of either side may lie anywhere */
+    void (*transpose)(int64_t rows, int64_t columns, const float *x, const int32_t *x_at, float *y,
+                      const int32_t *y_at);
 } ax_channel_table;
 
 extern const ax_channel_table ax_channels_baseline, ax_channels_avx2, ax_channels_avx512;
