@@ -2,7 +2,7 @@
 -- stored. Whatever is remembered, the answers are those of a first call.
 BEGIN;
 \ir include/models.psql
-SELECT plan(66);
+SELECT plan(69);
 
 -- ---- arrays, as they are stored --------------------------------------------------------------------------------
 
@@ -185,10 +185,20 @@ SELECT throws_ok('EXECUTE ask', '42704', NULL, 'a model that was dropped is not 
 
 -- ---- parallel workers --------------------------------------------------------------------------------------------
 
-CREATE TABLE serve_many AS SELECT id, x5, x60, decode(lpad(to_hex(id), 4, '0'), 'hex') AS raw FROM deep, generate_series(1, 500);
-ALTER TABLE serve_many SET (parallel_workers = 2);
+CREATE TABLE serve_many AS SELECT id, x5, x60, decode(lpad(to_hex(id), 4, '0'), 'hex') AS raw FROM deep, generate_series(1, 1000);
 ANALYZE serve_many;
 SELECT aiaas_train('raw', 'SELECT raw, id % 3 AS c FROM serve_many LIMIT 100', 'c', '[{"Dense": {"units": 3, "activation": "softmax"}}]', NULL, '{"epochs": 1}') \g /dev/null
+CREATE FUNCTION pg_temp.plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan text; line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN ' || query LOOP plan := concat(plan, line); END LOOP;
+    RETURN plan;
+END $$;
+SELECT cmp_ok(pg_relation_size('serve_many'), '>', 9000000::bigint, 'a table of some size');
+SELECT matches(pg_temp.plan($$SELECT sum(aiaas_predict('x60', x60)) FROM serve_many$$), 'Gather', 'is predicted by parallel workers with the default costs');
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT cmp_ok(substring(pg_temp.plan($$SELECT sum(aiaas_predict('x60', x60)) FROM serve_many$$) FROM '[.][.](\d+)')::int, '<', current_setting('jit_above_cost')::int / 2, 'and no reason to load a compiler');
+ALTER TABLE serve_many SET (parallel_workers = 2);
 CREATE FUNCTION pg_temp.sums(workers int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE plan text; line text; result text;
     query text := 'SELECT count(*), round(sum(aiaas_predict(''x5'', x5))::numeric, 3), round(sum(aiaas_predict(''x60'', x60))::numeric, 3), sum(aiaas_predict(''raw'', raw)) FROM serve_many';
