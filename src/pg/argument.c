@@ -424,7 +424,8 @@ static void make_map(AiaasArguments *a, HeapTupleHeader row, const AiaasModel *m
     if (a->map.context != NULL)
         MemoryContextDelete(a->map.context);
     a->map.context = NULL;
-    map.context = AllocSetContextCreate(a->context, "aiaas row map", ALLOCSET_SMALL_SIZES);
+    map.context =
+        AllocSetContextCreate(CurrentMemoryContext, "aiaas row map", ALLOCSET_SMALL_SIZES);
     old = MemoryContextSwitchTo(map.context);
     if (map.type != RECORDOID) {
         map.entry = lookup_type_cache(map.type, TYPECACHE_TUPDESC);
@@ -435,6 +436,7 @@ static void make_map(AiaasArguments *a, HeapTupleHeader row, const AiaasModel *m
     ReleaseTupleDesc(desc);
     fill_map(&map, m);
     MemoryContextSwitchTo(old);
+    MemoryContextSetParent(map.context, a->context); /* complete: no error can leave it behind */
     a->map = map;
 }
 
@@ -537,8 +539,10 @@ static bool any_null(const AiaasArguments *a, FunctionCallInfo fcinfo)
     return false;
 }
 
-/* The quick way; false when something is unusual. As many numbers as a row has: so each is a column, or all are the one
- * array's elements. */
+/*
+ * The quick way; false when something is unusual. When there are as many numbers as a row has, then each is a column,
+ * or all are the elements of the one array.
+ */
 static bool put_numbers_at_once(Row *r, const AiaasArguments *a, FunctionCallInfo fcinfo)
 {
     const AiaasFeatures *f = r->model->features;

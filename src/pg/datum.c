@@ -202,7 +202,7 @@ AiaasRead aiaas_read_array(const AiaasReader *r, Datum value, int64 width, float
     ArrayType *a;
     const char *data;
 
-    prefetch_next_row(value, width * sizeof(float));
+    prefetch_next_row(value, width * Max(r->typlen, 1));
     a = open_array(value, &room);
     data = ARR_DATA_PTR(a);
     if (count_elements(a) != width)
