@@ -215,7 +215,8 @@ const ax_layer_info *ax_model_layer_at(const ax_model *m, int i);
 /*
  * Runs the model on n rows (n * input_width elements of the input type, row by row) and writes n *
  * ax_model_outputs floats: probabilities for classification (one column for a sigmoid head, else one a
- * class), values for regression.
+ * class), values for regression. A single row that takes well below a millisecond is run without asking
+ * may_continue: who predicts row after row asks for himself.
  */
 ax_status ax_model_predict(ax_model *m, const void *rows, int64_t n, float *out, ax_error *err);
 /* The class that one row of outputs stands for: the arg max, or output > 0.5 for a sigmoid head. */

@@ -12,8 +12,12 @@
  *
  * What an argument is follows from its type and is found out once a call site. What the model wants follows
  * from the version, which may change from row to row, so fitting the two together is done each time and
- * kept cheap. Only the columns of a row type are remembered: by the identifier of the row type, which
- * changes with ALTER TABLE, and the version's uuid.
+ * kept cheap. Only the columns of a row type are remembered: by the row type, as long as the type cache says
+ * that ALTER TABLE has not changed it, and by the version's uuid.
+ *
+ * Rows of plain numbers, by far the most, have a quick way: every number is converted, then all are checked in one
+ * go. Whatever is unusual (a NULL, a NaN) sends the row through the careful way, from its start, which knows what
+ * to say about it.
  *
  * Nothing here runs a user's code: cache.c relies on it.
  */
@@ -53,12 +57,17 @@ typedef struct Source {
 
 /* How the columns of a row type lie for a version. */
 typedef struct RowMap {
-    uint64 type_identifier; /* 0: none yet */
+    MemoryContext context; /* holds the rest; NULL: there is no map yet */
+    Oid type;
+    int32 typmod;
+    TypeCacheEntry *entry; /* of a named type; entries are never freed, and only change when asked for */
+    uint64 identifier;     /* entry's when the map was made; what a record's typmod means never changes */
     pg_uuid_t uuid;
+    TupleDesc desc;
     int *attnum;    /* of each feature */
     Source *source; /* its type */
-    int natts;
-    Datum *values; /* room for one row */
+    bool numbers;   /* every feature is one number */
+    Datum *values;  /* room for one row */
     bool *isnull;
 } RowMap;
 
@@ -66,6 +75,7 @@ struct AiaasArguments {
     MemoryContext context;
     int first, count;
     bool variadic; /* one array was given with VARIADIC */
+    bool numbers;  /* there are several, each of them a number */
     Source *source;
     RowMap map;
     float *buffer;
@@ -99,6 +109,11 @@ static void init_source(Source *s, Oid type)
         s->kind = SOURCE_OTHER;
 }
 
+static bool is_number(const Source *s)
+{
+    return s->kind == SOURCE_VALUE && s->reader.kind == AIAAS_NUMBER;
+}
+
 AiaasArguments *aiaas_arguments_plan(FunctionCallInfo fcinfo, int first)
 {
     FmgrInfo *flinfo = fcinfo->flinfo;
@@ -110,8 +125,11 @@ AiaasArguments *aiaas_arguments_plan(FunctionCallInfo fcinfo, int first)
     a->count = PG_NARGS() - first;
     a->variadic = get_fn_expr_variadic(flinfo);
     a->source = palloc0(sizeof(Source) * Max(a->count, 1));
-    for (int i = 0; i < a->count; i++)
+    a->numbers = a->count > 1;
+    for (int i = 0; i < a->count; i++) {
         init_source(&a->source[i], get_fn_expr_argtype(flinfo, first + i));
+        a->numbers &= is_number(&a->source[i]);
+    }
     MemoryContextSwitchTo(old);
     if (a->count < 1)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -368,56 +386,95 @@ static int find_attribute(TupleDesc desc, const char *name)
     return -1;
 }
 
-static void make_map(AiaasArguments *a, TupleDesc desc, uint64 identifier, const AiaasModel *m)
+static bool map_holds(const RowMap *map, HeapTupleHeader row, const AiaasModel *m)
 {
-    MemoryContext old = MemoryContextSwitchTo(a->context);
-    const AiaasFeatures *f = m->features;
-    RowMap map = {.uuid = m->ref.uuid, .natts = desc->natts};
+    return map->context != NULL && map->type == HeapTupleHeaderGetTypeId(row) &&
+           map->typmod == HeapTupleHeaderGetTypMod(row) &&
+           (map->entry == NULL || map->entry->tupDesc_identifier == map->identifier) &&
+           memcmp(&map->uuid, &m->ref.uuid, sizeof(pg_uuid_t)) == 0;
+}
 
-    map.attnum = palloc(sizeof(int) * f->count);
-    map.source = palloc0(sizeof(Source) * f->count);
-    map.values = palloc(sizeof(Datum) * Max(desc->natts, 1));
-    map.isnull = palloc(sizeof(bool) * Max(desc->natts, 1));
+/* CurrentMemoryContext is the map's. */
+static void fill_map(RowMap *map, const AiaasModel *m)
+{
+    const AiaasFeatures *f = m->features;
+
+    map->attnum = palloc(sizeof(int) * f->count);
+    map->source = palloc0(sizeof(Source) * f->count);
+    map->values = palloc(sizeof(Datum) * Max(map->desc->natts, 1));
+    map->isnull = palloc(sizeof(bool) * Max(map->desc->natts, 1));
+    map->numbers = !f->bytes && f->width == f->count;
     for (int i = 0; i < f->count; i++) {
-        map.attnum[i] = find_attribute(desc, f->column[i].name);
-        if (map.attnum[i] < 0)
+        map->attnum[i] = find_attribute(map->desc, f->column[i].name);
+        if (map->attnum[i] < 0)
             refuse_missing(m, "row", f->column[i].name);
-        init_source(&map.source[i], TupleDescAttr(desc, map.attnum[i])->atttypid);
+        init_source(&map->source[i], TupleDescAttr(map->desc, map->attnum[i])->atttypid);
+        map->numbers &= is_number(&map->source[i]);
     }
-    if (a->map.type_identifier != 0) {
-        pfree(a->map.attnum);
-        pfree(a->map.source);
-        pfree(a->map.values);
-        pfree(a->map.isnull);
+}
+
+static void make_map(AiaasArguments *a, HeapTupleHeader row, const AiaasModel *m)
+{
+    RowMap map = {.uuid = m->ref.uuid,
+                  .type = HeapTupleHeaderGetTypeId(row),
+                  .typmod = HeapTupleHeaderGetTypMod(row)};
+    TupleDesc desc;
+    MemoryContext old;
+
+    if (a->map.context != NULL)
+        MemoryContextDelete(a->map.context);
+    a->map.context = NULL;
+    map.context =
+        AllocSetContextCreate(CurrentMemoryContext, "aiaas row map", ALLOCSET_SMALL_SIZES);
+    old = MemoryContextSwitchTo(map.context);
+    if (map.type != RECORDOID) {
+        map.entry = lookup_type_cache(map.type, TYPECACHE_TUPDESC);
+        map.identifier = map.entry->tupDesc_identifier; /* before the columns: never newer than they */
     }
-    map.type_identifier = identifier;
-    a->map = map;
+    desc = lookup_rowtype_tupdesc(map.type, map.typmod);
+    map.desc = CreateTupleDescCopyConstr(desc);
+    ReleaseTupleDesc(desc);
+    fill_map(&map, m);
     MemoryContextSwitchTo(old);
+    MemoryContextSetParent(map.context, a->context); /* complete: no error can leave it behind */
+    a->map = map;
+}
+
+/* The quick way; false when something is unusual. */
+static bool put_row_numbers(Row *r, const RowMap *map)
+{
+    int n = r->model->features->count;
+
+    for (int i = 0; i < n; i++) {
+        int at = map->attnum[i];
+
+        if (map->isnull[at])
+            return false;
+        r->buffer[i] = map->source[i].reader.number(map->values[at]);
+    }
+    return aiaas_all_finite(r->buffer, n);
 }
 
 static void put_row(Row *r, AiaasArguments *a, Datum value)
 {
     HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-    Oid type = HeapTupleHeaderGetTypeId(header);
-    int32 typmod = HeapTupleHeaderGetTypMod(header);
-    TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
-    uint64 identifier = assign_record_type_identifier(type, typmod);
+    RowMap *map = &a->map;
     HeapTupleData tuple;
 
-    if (a->map.type_identifier != identifier ||
-        memcmp(&a->map.uuid, &r->model->ref.uuid, sizeof(pg_uuid_t)) != 0)
-        make_map(a, desc, identifier, r->model);
+    if (!map_holds(map, header, r->model))
+        make_map(a, header, r->model);
     tuple.t_len = HeapTupleHeaderGetDatumLength(header);
     ItemPointerSetInvalid(&tuple.t_self);
     tuple.t_tableOid = InvalidOid;
     tuple.t_data = header;
-    heap_deform_tuple(&tuple, desc, a->map.values, a->map.isnull);
-    ReleaseTupleDesc(desc);
+    heap_deform_tuple(&tuple, map->desc, map->values, map->isnull);
+    if (map->numbers && put_row_numbers(r, map))
+        return;
     for (int i = 0; i < r->model->features->count; i++) {
-        if (a->map.isnull[a->map.attnum[i]])
+        if (map->isnull[map->attnum[i]])
             r->null = true;
         else
-            put_column(r, i, &a->map.source[i], a->map.values[a->map.attnum[i]]);
+            put_column(r, i, &map->source[i], map->values[map->attnum[i]]);
     }
 }
 
@@ -482,6 +539,25 @@ static bool any_null(const AiaasArguments *a, FunctionCallInfo fcinfo)
     return false;
 }
 
+/*
+ * The quick way; false when something is unusual. When there are as many numbers as a row has, then each is a column,
+ * or all are the elements of the one array.
+ */
+static bool put_numbers_at_once(Row *r, const AiaasArguments *a, FunctionCallInfo fcinfo)
+{
+    const AiaasFeatures *f = r->model->features;
+    const NullableDatum *arg = &fcinfo->args[a->first];
+
+    if (f->bytes || f->width != a->count || (f->count != a->count && f->count != 1))
+        return false;
+    for (int i = 0; i < a->count; i++) {
+        if (arg[i].isnull)
+            return false;
+        r->buffer[i] = a->source[i].reader.number(arg[i].value);
+    }
+    return aiaas_all_finite(r->buffer, a->count);
+}
+
 static void put_arguments(Row *r, AiaasArguments *a, FunctionCallInfo fcinfo)
 {
     const AiaasFeatures *f = r->model->features;
@@ -530,6 +606,8 @@ const void *aiaas_arguments_read(AiaasArguments *a, FunctionCallInfo fcinfo, con
     if (!model->features->bytes)
         make_room(a, model->features->width);
     r.row = r.buffer = a->buffer;
+    if (a->numbers && put_numbers_at_once(&r, a, fcinfo))
+        return r.row;
     if (a->count == 1 && any_null(a, fcinfo))
         return NULL;
     if (a->variadic) {

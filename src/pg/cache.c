@@ -10,6 +10,9 @@
  * one is loaded: that is how versions vanish that were dropped or replaced. The model that was asked for
  * last always stays, whatever its size.
  *
+ * A call site remembers the model that it was given. Any model that leaves the cache voids what all sites remember,
+ * by a count; as long as it stands, the model that a site remembers is alive, and only its version has to be compared.
+ *
  * Nothing is pinned. Between aiaas_cache_get and the end of a prediction only the engine and built-in
  * conversions run, so no second aiaas_cache_get can come in between. Who runs a user's query while it
  * holds a model (aiaas_evaluate) loads a private one.
@@ -41,6 +44,7 @@ typedef struct CacheEntry {
 static HTAB *cache;
 static dlist_head lru = DLIST_STATIC_INIT(lru); /* most recently used first */
 static Size total;
+static uint64 drops = 1; /* a site of zeros remembers nothing */
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
@@ -126,6 +130,7 @@ static void drop(AiaasModel *m)
     (void) hash_search(cache, &m->ref.uuid, HASH_REMOVE, NULL);
     dlist_delete(&m->lru);
     total -= m->bytes;
+    drops++;
     MemoryContextDelete(m->context);
 }
 
@@ -162,7 +167,7 @@ static AiaasModel *load(const AiaasVersionRef *ref)
     return m;
 }
 
-AiaasModel *aiaas_cache_get(const AiaasVersionRef *ref)
+static AiaasModel *find(const AiaasVersionRef *ref)
 {
     CacheEntry *e;
     AiaasModel *m;
@@ -174,8 +179,24 @@ AiaasModel *aiaas_cache_get(const AiaasVersionRef *ref)
         drop(m);
         m = NULL;
     }
-    if (m == NULL)
-        m = load(ref);
+    return m != NULL ? m : load(ref);
+}
+
+static bool still_holds(const AiaasCached *site, const AiaasVersionRef *ref)
+{
+    return site->drops == drops && site->model->isa_changes == aiaas_isa_changes &&
+           memcmp(&site->model->ref.uuid, &ref->uuid, sizeof(pg_uuid_t)) == 0;
+}
+
+AiaasModel *aiaas_cache_get(AiaasCached *site, const AiaasVersionRef *ref)
+{
+    AiaasModel *m = site->model;
+
+    if (unlikely(!still_holds(site, ref))) {
+        site->drops = 0;
+        m = site->model = find(ref);
+        site->drops = drops;
+    }
     m->used = GetCurrentStatementStartTimestamp();
     dlist_move_head(&lru, &m->lru);
     return m;
@@ -183,7 +204,7 @@ AiaasModel *aiaas_cache_get(const AiaasVersionRef *ref)
 
 void aiaas_cache_account(AiaasModel *m)
 {
-    Size bytes = MemoryContextMemAllocated(m->context, false);
+    Size bytes = m->context->mem_allocated;
 
     if (likely(bytes == m->bytes && total <= (Size) aiaas_cache_size * 1024))
         return;

@@ -31,14 +31,20 @@ typedef struct AiaasModel {
     uint32 isa_changes; /* weights are packed for an instruction set */
 } AiaasModel;
 
-/*
- * The model of a version: from the cache, or loaded under the active snapshot. It stays until the next
- * call, and no longer: nothing that could run a user's code may stand between the call and the last
- * look at what it returned.
- */
-extern AiaasModel *aiaas_cache_get(const AiaasVersionRef *ref);
+/* The model that a call site was given last. Zeros are a good start; only cache.c looks into it. */
+typedef struct AiaasCached {
+    AiaasModel *model;
+    uint64 drops; /* from how many models had left the cache by then */
+} AiaasCached;
 
-/* To be called after a prediction, which may have grown the engine's buffers. */
+/*
+ * The model of a version: what the call site was given last if that is it, else from the cache, or loaded under
+ * the active snapshot. It stays until the next call, and no longer: nothing that could run a user's code may
+ * stand between the call and the last look at what it returned.
+ */
+extern AiaasModel *aiaas_cache_get(AiaasCached *site, const AiaasVersionRef *ref);
+
+/* To be called after a prediction, which may have grown the engine's buffers. Cheap when it has not. */
 extern void aiaas_cache_account(AiaasModel *m);
 
 /* Drops every version of a model, given as "name" or "name@3". Always safe: what is needed is loaded again. */

@@ -21,35 +21,31 @@
 #include "compat.h"
 #include "datum.h"
 
-static float number_int2(Datum value)
-{
-    return (float) DatumGetInt16(value);
-}
+#define CACHE_LINE   64
+#define ROW_OVERHEAD 128 /* headers of a row and its array, and where in a line it begins */
+#define PREFETCH_MAX 512 /* bytes of a row; the rest of a long one is read ahead */
 
-static float number_int4(Datum value)
-{
-    return (float) DatumGetInt32(value);
-}
+/* number_int4 reads a Datum, numbers_int4 elements as they stand in an array. */
+#define DEFINE_NUMBER(name, type, getter)                                                          \
+    static float number_##name(Datum value)                                                        \
+    {                                                                                              \
+        return (float) getter(value);                                                              \
+    }                                                                                              \
+                                                                                                   \
+    static void numbers_##name(const char *packed, int64 n, float *out)                            \
+    {                                                                                              \
+        const type *x = (const type *) packed;                                                     \
+                                                                                                   \
+        for (int64 i = 0; i < n; i++)                                                              \
+            out[i] = (float) x[i];                                                                 \
+    }
 
-static float number_int8(Datum value)
-{
-    return (float) DatumGetInt64(value);
-}
-
-static float number_float4(Datum value)
-{
-    return DatumGetFloat4(value);
-}
-
-static float number_float8(Datum value)
-{
-    return (float) DatumGetFloat8(value);
-}
-
-static float number_bool(Datum value)
-{
-    return DatumGetBool(value) ? 1.0f : 0.0f;
-}
+DEFINE_NUMBER(int2, int16, DatumGetInt16)
+DEFINE_NUMBER(int4, int32, DatumGetInt32)
+DEFINE_NUMBER(int8, int64, DatumGetInt64)
+DEFINE_NUMBER(float4, float4, DatumGetFloat4)
+DEFINE_NUMBER(float8, float8, DatumGetFloat8)
+DEFINE_NUMBER(bool, bool, DatumGetBool)
 
 static float number_numeric(Datum value)
 {
@@ -59,10 +55,12 @@ static float number_numeric(Datum value)
 static const struct {
     Oid type;
     float (*number)(Datum value);
+    void (*numbers)(const char *packed, int64 n, float *out);
 } numbers[] = {
-    {INT2OID, number_int2},     {INT4OID, number_int4},     {INT8OID, number_int8},
-    {FLOAT4OID, number_float4}, {FLOAT8OID, number_float8}, {NUMERICOID, number_numeric},
-    {BOOLOID, number_bool},
+    {INT2OID, number_int2, numbers_int2},       {INT4OID, number_int4, numbers_int4},
+    {INT8OID, number_int8, numbers_int8},       {FLOAT4OID, number_float4, numbers_float4},
+    {FLOAT8OID, number_float8, numbers_float8}, {BOOLOID, number_bool, numbers_bool},
+    {NUMERICOID, number_numeric, NULL},
 };
 
 static bool find_number(AiaasReader *r, Oid type)
@@ -70,6 +68,7 @@ static bool find_number(AiaasReader *r, Oid type)
     for (size_t i = 0; i < lengthof(numbers); i++) {
         if (numbers[i].type == type) {
             r->number = numbers[i].number;
+            r->numbers = numbers[i].numbers;
             return true;
         }
     }
@@ -101,9 +100,51 @@ char *aiaas_reader_type_name(const AiaasReader *r)
     return format_type_be(r->type);
 }
 
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+/* Room for a value with the short header, which may stand at any address. */
+typedef union ShortArray {
+    ArrayType array;
+    char bytes[VARHDRSZ + VARATT_SHORT_MAX];
+    int64 align;
+} ShortArray;
+
+/*
+ * A page of a table is filled from its end, so the next row that a scan reads stands below this one, where no
+ * processor reads ahead by itself. Fetched now, it is there after the network has run; a wrong guess costs
+ * nothing. The size comes from the caller, because it may take a while until the value's own is here.
+ */
+static void prefetch_next_row(Datum value, Size size)
+{
+    const char *p = DatumGetPointer(value);
+    Size limit = Min(size, PREFETCH_MAX) + ROW_OVERHEAD;
+
+    for (Size k = CACHE_LINE; k <= limit; k += CACHE_LINE)
+        __builtin_prefetch(p - k);
+}
+
+/* The array, aligned: where it stands, or short ones in *room. */
+static ArrayType *open_array(Datum value, ShortArray *room)
+{
+    struct varlena *v = PG_DETOAST_DATUM_PACKED(value);
+    Size size;
+
+    if (!VARATT_IS_SHORT(v))
+        return (ArrayType *) v;
+    size = VARSIZE_SHORT(v) - VARHDRSZ_SHORT;
+    SET_VARSIZE(room, VARHDRSZ + size);
+    memcpy(room->bytes + VARHDRSZ, VARDATA_SHORT(v), size);
+    return &room->array;
+}
+
+static int64 count_elements(const ArrayType *a)
+{
+    return ARR_NDIM(a) == 1 ? ARR_DIMS(a)[0] : ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a));
+}
+
 int64 aiaas_read_width(const AiaasReader *r, Datum value)
 {
-    ArrayType *a;
+    ShortArray room;
 
     switch (r->kind) {
     case AIAAS_NUMBER:
@@ -113,8 +154,29 @@ int64 aiaas_read_width(const AiaasReader *r, Datum value)
     case AIAAS_ARRAY:
         break;
     }
-    a = DatumGetArrayTypeP(value);
-    return ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a));
+    return count_elements(open_array(value, &room));
+}
+
+/*
+ * Two floats a step: adding one to the exponent's lowest bit carries into the sign's place, which is empty,
+ * when all bits of the exponent are set, and those are the numbers that are not finite.
+ */
+bool aiaas_all_finite(const float *x, int64 n)
+{
+    const uint64 exponents = UINT64CONST(0x7f8000007f800000);
+    const uint64 one = UINT64CONST(0x0080000000800000);
+    const uint64 signs = UINT64CONST(0x8000000080000000);
+    uint64 carries = 0, two;
+    uint32 last = 0;
+
+    for (int64 i = 0; i + 1 < n; i += 2) {
+        memcpy(&two, &x[i], sizeof(two));
+        carries |= (two & exponents) + one;
+    }
+    if (n % 2 != 0)
+        memcpy(&last, &x[n - 1], sizeof(last));
+    carries |= (last & exponents) + one;
+    return (carries & signs) == 0;
 }
 
 AiaasRead aiaas_read_number(const AiaasReader *r, Datum value, float *out)
@@ -123,48 +185,43 @@ AiaasRead aiaas_read_number(const AiaasReader *r, Datum value, float *out)
     return isfinite(*out) ? AIAAS_READ_OK : AIAAS_READ_NONFINITE;
 }
 
-/* Written on the bits and without a jump, so that the compiler makes vector code of it. */
-static bool all_finite(const float *x, int64 n)
+/* Elements of varying length, one by one. */
+static void read_elements(const AiaasReader *r, const char *p, int64 width, float *out)
 {
-    uint32 bad = 0;
-
-    for (int64 i = 0; i < n; i++) {
-        uint32 bits;
-
-        memcpy(&bits, &x[i], sizeof(bits));
-        bad |= ((bits & 0x7f800000u) == 0x7f800000u);
-    }
-    return bad == 0;
-}
-
-static void read_elements(const AiaasReader *r, ArrayType *a, int64 width, float *out)
-{
-    char *p = ARR_DATA_PTR(a);
-
     for (int64 i = 0; i < width; i++) {
         out[i] = r->number(fetch_att(p, r->typbyval, r->typlen));
         p = att_addlength_pointer(p, r->typlen, p);
-        p = (char *) att_align_nominal(p, r->typalign);
+        p = (const char *) att_align_nominal(p, r->typalign);
     }
 }
 
 AiaasRead aiaas_read_array(const AiaasReader *r, Datum value, int64 width, float *buffer,
                            const float **row)
 {
-    ArrayType *a = DatumGetArrayTypeP(value);
+    ShortArray room;
+    ArrayType *a;
+    const char *data;
 
-    if (ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a)) != width)
+    prefetch_next_row(value, width * Max(r->typlen, 1));
+    a = open_array(value, &room);
+    data = ARR_DATA_PTR(a);
+    if (count_elements(a) != width)
         return AIAAS_READ_WIDTH;
     if (ARR_HASNULL(a) && array_contains_nulls(a))
         return AIAAS_READ_NULL;
-    if (r->number == number_float4) {
-        *row = (const float *) ARR_DATA_PTR(a);
-    } else {
-        read_elements(r, a, width, buffer);
-        *row = buffer;
+    if (r->number == number_float4 && a != &room.array) {
+        *row = (const float *) data;
+        return aiaas_all_finite(*row, width) ? AIAAS_READ_OK : AIAAS_READ_NONFINITE;
     }
-    return all_finite(*row, width) ? AIAAS_READ_OK : AIAAS_READ_NONFINITE;
+    if (r->numbers != NULL)
+        r->numbers(data, width, buffer);
+    else
+        read_elements(r, data, width, buffer);
+    *row = buffer;
+    return aiaas_all_finite(buffer, width) ? AIAAS_READ_OK : AIAAS_READ_NONFINITE;
 }
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 AiaasRead aiaas_read_bytes(Datum value, int64 width, const uint8 **row)
 {

@@ -3,7 +3,8 @@
  *
  * A reader is made once for a SQL type and then turns values of that type into floats (numbers, arrays of
  * numbers) or hands out their bytes (bytea). Readers call nothing but built-in conversions: no user's
- * code runs, no catalog is read, so a caller may hold on to cached things while it reads.
+ * code runs, no catalog is read, so a caller may hold on to cached things while it reads. Values that are
+ * not toasted are read without allocating.
  */
 #ifndef AIAAS_DATUM_H
 #define AIAAS_DATUM_H
@@ -25,6 +26,7 @@ typedef struct AiaasReader {
     bool typbyval;
     char typalign;
     float (*number)(Datum value); /* reads the scalar, or the element */
+    void (*numbers)(const char *packed, int64 n, float *out); /* n elements; NULL for numeric */
 } AiaasReader;
 
 typedef enum AiaasRead {
@@ -43,12 +45,16 @@ extern char *aiaas_reader_type_name(const AiaasReader *r);
 /* How many elements a value has; 1 for a number. */
 extern int64 aiaas_read_width(const AiaasReader *r, Datum value);
 
+/* Is none of them NaN or infinite? For those who call r->number themselves. */
+extern bool aiaas_all_finite(const float *x, int64 n);
+
 /* AIAAS_NUMBER. */
 extern AiaasRead aiaas_read_number(const AiaasReader *r, Datum value, float *out);
 
 /*
  * AIAAS_ARRAY of exactly `width` elements. *row becomes where they are: in the value itself for real[]
- * (which then lives as long as CurrentMemoryContext or the value), else in buffer, of `width` floats.
+ * (which then lives as long as CurrentMemoryContext or the value) unless that is so short that it is stored
+ * unaligned, else in buffer, of `width` floats.
  */
 extern AiaasRead aiaas_read_array(const AiaasReader *r, Datum value, int64 width, float *buffer,
                                   const float **row);

@@ -3,7 +3,7 @@
  *
  * One path serves all four: the name becomes a version (resolve.c), the version a model (cache.c), the
  * arguments a row (argument.c), the row outputs (the engine). They differ in how the outputs become an
- * answer. fn_extra holds what is remembered from row to row; the model itself is never in it.
+ * answer. fn_extra holds what is remembered from row to row, each part with what it depends on.
  */
 #include "postgres.h"
 
@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(aiaas_predict_vector);
 
 typedef struct PredictCall {
     AiaasResolved resolved;
+    AiaasCached cached;
     AiaasArguments *arguments;
     float *out;
     int room; /* floats at out */
@@ -45,14 +46,16 @@ static PredictCall *get_call(FunctionCallInfo fcinfo)
 
 static AiaasModel *get_model(PredictCall *call, FunctionCallInfo fcinfo)
 {
+    const AiaasVersionRef *ref;
     text *name;
 
     if (PG_ARGISNULL(0))
         ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                         errmsg("argument \"model\" must not be null")));
     name = PG_GETARG_TEXT_PP(0);
-    return aiaas_cache_get(aiaas_resolve_again(&call->resolved, VARDATA_ANY(name),
-                                               VARSIZE_ANY_EXHDR(name), AIAAS_PREDICT));
+    ref = aiaas_resolve_again(&call->resolved, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name),
+                              AIAAS_PREDICT);
+    return aiaas_cache_get(&call->cached, ref);
 }
 
 static float *get_room(PredictCall *call, FunctionCallInfo fcinfo, int n)

@@ -3,7 +3,7 @@ BEGIN;
 -- The compiler for queries is a library of 47 MB, which would count as growth.
 SET LOCAL jit = off;
 SET LOCAL client_min_messages = warning;
-SELECT plan(7);
+SELECT plan(10);
 
 CREATE FUNCTION pg_temp.status(field text) RETURNS int LANGUAGE sql VOLATILE AS $$
     SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM field || ':\s*(\d+)')::int $$;
@@ -57,6 +57,35 @@ SELECT count(aiaas_predict_proba('m', ARRAY[x, y])), count(aiaas_predict('m', t)
 FROM t, generate_series(1, 250) \g /dev/null
 SELECT cmp_ok(pg_temp.status('VmRSS') - (SELECT kb FROM low2), '<', 2048, '200,000 predictions grow by less than 2 MB');
 SELECT is((SELECT count(*) FROM t WHERE aiaas_predict_label('m', x, y) IS NULL), 0::bigint, 'and still answer');
+
+-- Values as tables hold them (short, out of line, compressed), and one call site that meets many row types and models.
+CREATE TEMP TABLE kept AS SELECT ARRAY[x, y] AS short, ARRAY[x, y]::numeric[] AS numerics, array_fill(x, '{3000}') AS long, t FROM t;
+SELECT aiaas_train('long', 'SELECT long AS x, (t).c FROM kept', 'c', '[{"Dense": {"units": 1, "activation": "sigmoid"}}]', NULL, '{"epochs": 1}') \g /dev/null
+CREATE FUNCTION pg_temp.turns(n int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE r record; p float8;
+BEGIN
+    FOR i IN 1..n LOOP
+        IF i % 2 = 0 THEN SELECT 0.1 AS x, 0.2 AS y INTO r; ELSE SELECT 0.2::real AS y, 0.1::real AS x INTO r; END IF;
+        p := aiaas_predict('m', r);
+    END LOOP;
+END $$;
+SELECT count(aiaas_predict('m', short)), count(aiaas_predict('m', numerics)), count(aiaas_predict('long', long)) FROM kept \g /dev/null
+SELECT pg_temp.turns(1000) \g /dev/null
+CREATE TEMP TABLE low3 AS SELECT pg_temp.status('VmRSS') AS kb;
+SELECT count(aiaas_predict('m', short)), count(aiaas_predict('m', numerics)), count(aiaas_predict('m', t)) FROM kept, generate_series(1, 500) \g /dev/null
+SELECT count(aiaas_predict('long', long)) FROM kept, generate_series(1, 50) \g /dev/null
+SELECT cmp_ok(pg_temp.status('VmRSS') - (SELECT kb FROM low3), '<', 2048, '300,000 predictions from a table grow by less than 2 MB');
+UPDATE low3 SET kb = pg_temp.status('VmRSS');
+SELECT pg_temp.turns(20000) \g /dev/null
+SELECT cmp_ok(pg_temp.status('VmRSS') - (SELECT kb FROM low3), '<', 2048, 'so do 20,000 rows whose type is another one each time');
+
+-- Two models that throw each other out: all that belongs to one goes with it.
+SELECT aiaas_train('wide' || i, 'SELECT x, y, c FROM t', 'c', '[{"Dense": {"units": 450, "activation": "relu"}}, {"Dense": {"units": 450, "activation": "relu"}}, {"Dense": {"units": 1, "activation": "sigmoid"}}]',
+                   NULL, '{"epochs": 1}') FROM generate_series(1, 2) i \g /dev/null
+SELECT count(aiaas_predict('wide1', x, y) + aiaas_predict('wide2', x, y)) FROM t \g /dev/null
+UPDATE low3 SET kb = pg_temp.status('VmRSS');
+SELECT count(aiaas_predict('wide1', x, y) + aiaas_predict('wide2', x, y)) FROM t \g /dev/null
+SELECT cmp_ok(pg_temp.status('VmRSS') - (SELECT kb FROM low3), '<', 4096, 'and 400 times that a model is loaded because another had its place');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
 /*
  * test_plan.c: random graphs, run through a plan (buffers shared, aliased, overwritten, in one arena
  * that starts as NaN) and through an interpreter here that gives every value and every gradient
- * memory of its own. Same bits forward, same gradients backward.
+ * memory of its own. Same bits forward, same gradients backward. Lowering is left out: test_lower has that.
  */
 #include "graph/plan.h"
 #include "unit.h"
@@ -289,7 +289,7 @@ static void compare(const net *t, int shards, bool training, ax_pool *pool)
     float x[ROWS * WIDTH], seed[ROWS * WIDTH];
     feed f = {.t = t, .x = x, .seed = seed, .rows = ROWS / shards};
     ax_exec_job job = {.load = load, .loss = seed_loss, .arg = &f, .backward = training};
-    ax_plan_spec spec = {f.rows, training, t->loss, false};
+    ax_plan_spec spec = {f.rows, training, t->loss, true};
     ax_plan *plan = NULL;
     ax_exec *e[ROWS];
     void *memory[ROWS], *packed;
@@ -370,7 +370,7 @@ static void test_no_memory(const net *t)
 
 static void test_cancel(const net *t)
 {
-    ax_plan_spec spec = {ROWS, true, t->loss, false};
+    ax_plan_spec spec = {ROWS, true, t->loss, true};
     ax_plan *plan = NULL;
     ax_exec *e = NULL;
     void *memory;

@@ -32,22 +32,25 @@ struct ax_exec {
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
+static void *address(const ax_exec *e, int v)
+{
+    int root = e->plan->root[v];
+
+    if (e->plan->graph->value[root].role == AX_VALUE_WEIGHT)
+        return e->plan->graph->value[root].data;
+    if (e->bound[root] != NULL)
+        return (void *) e->bound[root];
+    return e->memory + e->plan->place[root];
+}
+
 static ax_tensor resolve_value(const ax_exec *e, int v)
 {
-    const ax_plan *p = e->plan;
     ax_tensor t = {.type = AX_FLOAT, .shape = {.rank = -1}};
-    int root;
 
     if (v < 0)
         return t;
-    root = p->root[v];
-    t = p->value[v];
-    if (p->graph->value[root].role == AX_VALUE_WEIGHT)
-        t.data = p->graph->value[root].data;
-    else if (e->bound[root] != NULL)
-        t.data = (void *) e->bound[root];
-    else
-        t.data = e->memory + p->place[root];
+    t = e->plan->value[v];
+    t.data = address(e, v);
     return t;
 }
 
@@ -198,6 +201,11 @@ void ax_exec_bind(ax_exec *e, int value, const void *data)
 ax_tensor ax_exec_value(const ax_exec *e, int value)
 {
     return resolve_value(e, e->plan->lowered.value[value]);
+}
+
+const void *ax_exec_data(const ax_exec *e, int value)
+{
+    return address(e, e->plan->lowered.value[value]);
 }
 
 ax_tensor ax_exec_gradient(const ax_exec *e, int value)
@@ -366,4 +374,16 @@ void ax_exec_weight_gradient(ax_exec *const *shard, int n, int value, int64_t fr
     for (int s = 0; s < n; s++)
         run[s] = &shard[s]->backward[node];
     p->graph->node[node].op->weight_gradient(run, n, from, to, out);
+}
+
+void ax_exec_infer(ax_exec *e)
+{
+    const ax_plan *p = e->plan;
+
+    for (int i = 0; i < p->n_steps && p->step[i].kind == AX_STEP_FORWARD; i++) {
+        ax_run *r = &e->forward[p->step[i].node];
+
+        r->pool = NULL; /* an earlier run may have left one */
+        r->node->op->forward(r);
+    }
 }

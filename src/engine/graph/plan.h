@@ -52,6 +52,7 @@ const ax_plan *ax_exec_plan(const ax_exec *e);
 void ax_exec_bind(ax_exec *e, int value, const void *data);
 ax_tensor ax_exec_value(const ax_exec *e, int value);    /* graph inputs, outputs and the loss value only */
 ax_tensor ax_exec_gradient(const ax_exec *e, int value); /* the loss value's */
+const void *ax_exec_data(const ax_exec *e, int value);   /* ax_exec_value's data alone */
 
 /* What one run does. The functions are called on the pool's threads with the shard's number. */
 typedef struct ax_exec_job {
@@ -75,5 +76,11 @@ ax_status ax_exec_run(const ax_env *env, ax_exec *const *shard, int n, ax_pool *
  */
 void ax_exec_weight_gradient(ax_exec *const *shard, int n, int value, int64_t from, int64_t to,
                              float *out);
+
+/*
+ * What ax_exec_run does, for one shard of an inference plan, without a job, a pool or a question whether to go on: the
+ * inputs are bound before, the outputs read after. Only for plans whose run takes far less than 50 ms.
+ */
+void ax_exec_infer(ax_exec *e);
 
 #endif /* AX_PLAN_H */
