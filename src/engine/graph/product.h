@@ -1,0 +1,55 @@
+/*
+ * product.h: a matrix product through the tiles of tensor/tile.h, for dense.c and op_matmul.c.
+ *
+ *     out (rows, columns) = x (rows, depth) * y (depth, columns)
+ *
+ * Rows of x and of out lie where tables say; y lies in blocks of columns, as ax_tile reads it. Long sums are cut into
+ * pieces, so that the block of y that a piece needs stays in the second cache while all rows pass by.
+ *
+ * Where y comes from far away, x is first copied in panels: 16 rows side by side, step after step. Twelve rows read
+ * side by side keep the hardware from noticing that y is a stream, a panel does not.
+ */
+#ifndef AX_PRODUCT_H
+#define AX_PRODUCT_H
+
+#include "graph/op.h"
+
+#define AX_PRODUCT_MOST 0x3fffffff /* floats that the tables of offsets reach */
+
+/* What is known when a graph is planned: sizes and tables. */
+typedef struct ax_product {
+    int64_t rows, depth, columns;
+    const int32_t *x_at, *to;          /* (rows) offsets of rows */
+    int64_t step;                      /* from one element of a row of x to the next */
+    bool panels;                       /* x is copied */
+    const int32_t *panel_at, *step_at; /* (rows), (depth): where rows and steps lie in the panels */
+} ax_product;
+
+/* One product. y is as for ax_tile: ldy and y_block. */
+typedef struct ax_factors {
+    const float *x, *y;
+    int64_t ldy, y_block;
+    const float *start; /* (columns) or NULL */
+    bool add;           /* to out */
+    bool relu;
+    void (*after)(int64_t n, const float *x, float *y); /* an elementwise kernel for what is done; may be NULL */
+    float *out;
+    float *scratch; /* ax_product_scratch bytes */
+} ax_factors;
+
+/* 0, of, 2 of, ...: n offsets in the arena; NULL when there is no memory. */
+int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
+/* x is (rows, depth), or (depth, rows) when it is transposed; out is (rows, columns). AX_ERR_NOMEM is the only error. */
+ax_status ax_product_make(ax_setup *s, ax_product *p, bool transposed, int64_t rows, int64_t depth,
+                          int64_t columns);
+size_t ax_product_scratch(const ax_product *p);
+void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f);
+
+/* Floats of y (depth, columns) packed by blocks. */
+size_t ax_packed_floats(int64_t depth, int64_t columns);
+/* Packs y (depth, columns), or its transpose (columns, depth), whose rows w_at lists; to_at: multiples of the block. */
+void ax_pack_straight(const float *y, int64_t depth, int64_t columns, float *to);
+void ax_pack_transposed(const float *y, const int32_t *w_at, int64_t depth, int64_t columns,
+                        const int32_t *to_at, float *to);
+
+#endif /* AX_PRODUCT_H */
