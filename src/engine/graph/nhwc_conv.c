@@ -15,6 +15,8 @@
  * After a pool at least three of four gradients are zero, and where they are is known: d kernel and d input then
  * walk over the pool's windows and skip the zeros exactly.
  *
+ * A depthwise convolution is one sum over all channels at once (channel.h), where others have one a group.
+ *
  * packed: [bias with a folded normalization] [W by blocks of output channels] [W for d input]
  */
 #include <math.h>
@@ -37,6 +39,8 @@ typedef struct sweep {
 typedef struct conv {
     ax_window w;
     int64_t n, c, m, groups, cg, mg, taps, k; /* k: taps * cg */
+    int64_t sums, x_columns, y_columns;       /* sums a sample, and their columns: groups, cg, mg; depthwise: 1, c, c */
+    bool depthwise;
     bool bias, fold, relu, pool, pads, grad_pads, needs_input;
     int64_t ph, pw;                       /* the padded input */
     int64_t gh, gw, front_h, front_w;     /* the padded output gradient, and how much of it stands before */
@@ -124,7 +128,7 @@ static ax_status table_kernel(ax_setup *s, conv *p)
 
         t->at[i] = (int32_t) ((tap / w->kw * w->dh * p->pw + tap % w->kw * w->dw) * p->c +
                               i % p->cg);
-        t->to[i] = (int32_t) (i * p->mg);
+        t->to[i] = (int32_t) (i * p->y_columns);
     }
     for (int64_t i = 0; i < t->runs; i++)
         t->run[i] = (int32_t) (i / w->out_h * p->padded_size +
@@ -244,35 +248,42 @@ static int64_t blocks_of(int64_t columns)
     return (columns + block - 1) / block;
 }
 
+/* Floats of one sum's packed weights: rows of columns, by blocks. */
+static int64_t panel_size(const conv *p, int64_t rows, int64_t columns)
+{
+    return p->depthwise ? rows * columns
+                        : rows * blocks_of(columns) * ax_kernels_get()->tiles->block;
+}
+
 /* Floats of the packed weights, and where each part begins. */
 static size_t place_packed(conv *p)
 {
-    int64_t block = ax_kernels_get()->tiles->block, at = 0;
+    int64_t at = 0;
 
     if (p->fold)
         at = (p->m + 15) / 16 * 16;
     p->forward.packed = (size_t) at;
-    at += p->groups * blocks_of(p->mg) * p->k * block;
+    at += p->sums * panel_size(p, p->k, p->y_columns);
     if (p->needs_input && p->pool) {
         p->phase[0].packed = (size_t) at;
         at += (p->m * p->k + 15) / 16 * 16;
     }
     for (int i = 0; p->needs_input && !p->pool && i < p->n_phases; i++) {
         p->phase[i].packed = (size_t) at;
-        at += p->groups * blocks_of(p->cg) * p->phase[i].n_taps * p->mg * block;
+        at += p->sums * panel_size(p, p->phase[i].n_taps * p->mg, p->x_columns);
     }
     return (size_t) at;
 }
 
 static void order_gradient(ax_setup *s, conv *p)
 {
-    p->order = (ax_order){.mg = p->mg,
+    p->order = (ax_order){.mg = p->depthwise ? p->m : p->mg,
                           .c = p->cg,
                           .taps = p->taps,
                           .per_group = p->mg * p->k,
                           .per_m = p->pool ? p->k : 1,
                           .per_c = p->pool ? 1 : p->mg,
-                          .per_t = p->pool ? p->cg : p->cg * p->mg};
+                          .per_t = p->pool ? p->cg : p->cg * p->y_columns};
     s->order = &p->order;
 }
 
@@ -286,6 +297,10 @@ static void read_sizes(const ax_setup *s, conv *p, const ax_shape *x)
     p->groups = ax_node_int(s->node, "group", 1);
     p->cg = p->c / p->groups;
     p->mg = p->m / p->groups;
+    p->depthwise = p->groups > 1 && p->cg == 1 && p->mg == 1;
+    p->sums = p->depthwise ? 1 : p->groups;
+    p->x_columns = p->depthwise ? p->c : p->cg;
+    p->y_columns = p->depthwise ? p->m : p->mg;
     p->bias = s->n_in > 2 && s->in[2].shape.rank >= 0;
     p->fold = s->n_in > 3;
     p->needs_input = s->training && ax_node_int(s->node, "needs_input", 1) != 0;
@@ -388,8 +403,22 @@ static float fold_channel(const ax_run *r, const conv *p, int64_t m, float *star
     return (float) k;
 }
 
+/* Rows taps in the order of the list, columns channels. */
+static void pack_depthwise(const ax_run *r, const conv *p, const sweep *t)
+{
+    const float *w = r->in[1].data;
+    float *to = (float *) r->packed + t->packed;
+
+    for (int64_t c = 0; c < p->c; c++) {
+        float k = p->fold ? fold_channel(r, p, c, &((float *) r->packed)[c]) : 1;
+
+        for (int64_t j = 0; j < t->n_taps; j++)
+            to[j * p->c + c] = k * w[c * p->taps + t->tap[j]];
+    }
+}
+
 /* Rows (tap, input channel), columns output channels, a group after the other. */
-static void pack_forward(const ax_run *r, const conv *p)
+static void pack_forward(const ax_run *r, const conv *p, const sweep *s)
 {
     int64_t block = ax_kernels_get()->tiles->block, panel = p->k * block;
     const float *w = r->in[1].data;
@@ -397,7 +426,7 @@ static void pack_forward(const ax_run *r, const conv *p)
 
     for (int64_t m = 0; m < p->m; m++) {
         int64_t col = m % p->mg, group = m / p->mg;
-        float *to = packed + p->forward.packed + group * blocks_of(p->mg) * panel +
+        float *to = packed + s->packed + group * blocks_of(p->mg) * panel +
                     col / block * panel + col % block;
         float k = p->fold ? fold_channel(r, p, m, &packed[m]) : 1;
 
@@ -442,13 +471,31 @@ static void pack(const ax_run *r)
 {
     const conv *p = r->prep;
 
-    pack_forward(r, p);
+    (p->depthwise ? pack_depthwise : pack_forward)(r, p, &p->forward);
     if (!p->needs_input)
         return;
     if (p->pool)
         pack_pool(r, p);
     for (int i = 0; !p->pool && i < p->n_phases; i++)
-        pack_phase(r, p, &p->phase[i]);
+        (p->depthwise ? pack_depthwise : pack_phase)(r, p, &p->phase[i]);
+}
+
+/* The sums of tables and packed weights for one of p->sums. */
+static void add_up(const conv *p, const ax_tile *t, int64_t points)
+{
+    if (p->depthwise)
+        ax_kernels_get()->channels->depthwise(t, points);
+    else
+        ax_kernels_get()->tiles->run(t, points);
+}
+
+/* Floats between two rows of packed columns, and between two blocks of them. */
+static void place_y(const conv *p, ax_tile *t, int64_t rows)
+{
+    int64_t block = ax_kernels_get()->tiles->block;
+
+    t->ldy = p->depthwise ? t->columns : block;
+    t->y_block = rows * block;
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */
@@ -488,41 +535,45 @@ static const float *start_of(const ax_run *r, const conv *p)
     return p->bias ? r->in[2].data : NULL;
 }
 
+static void forward_sample(const ax_run *r, const conv *p, const float *x, float *y, uint8_t *where)
+{
+    const float *start = start_of(r, p), *packed = (const float *) r->packed + p->forward.packed;
+    ax_tile_pool pool = {where, p->relu};
+
+    for (int64_t i = 0; i < p->sums; i++) {
+        ax_tile t = {.x = x + i * p->cg,
+                     .at = p->forward.at,
+                     .run = p->forward.run,
+                     .runs = p->forward.runs,
+                     .len = p->forward.len,
+                     .step = 1,
+                     .y = packed + i * panel_size(p, p->k, p->y_columns),
+                     .columns = p->y_columns,
+                     .start = start != NULL ? start + i * p->mg : NULL,
+                     .relu = p->relu,
+                     .out = y + i * p->mg,
+                     .to = p->forward.to};
+
+        place_y(p, &t, p->k);
+        if (p->pool)
+            ax_kernels_get()->tiles->pool(&t, &pool, p->forward.points);
+        else
+            add_up(p, &t, p->forward.points);
+    }
+}
+
 static void forward(const ax_run *r)
 {
     const conv *p = r->prep;
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-    int64_t panels = blocks_of(p->mg) * p->k * tiles->block;
-    const float *x = r->in[0].data, *start = start_of(r, p);
+    const float *x = r->in[0].data;
     float *y = r->out[0].data;
+    uint8_t *where = r->saved;
 
     for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
-        const float *in = padded_input(p, x + n * p->x_size, 1, r->scratch);
-
-        for (int64_t g = 0; g < p->groups; g++) {
-            ax_tile t = {.x = in + g * p->cg,
-                         .at = p->forward.at,
-                         .run = p->forward.run,
-                         .runs = p->forward.runs,
-                         .len = p->forward.len,
-                         .step = 1,
-                         .y = (const float *) r->packed + p->forward.packed + g * panels,
-                         .ldy = tiles->block,
-                         .y_block = p->k * tiles->block,
-                         .columns = p->mg,
-                         .start = start != NULL ? start + g * p->mg : NULL,
-                         .relu = p->relu,
-                         .out = y + n * p->y_size + g * p->mg,
-                         .to = p->forward.to};
-            ax_tile_pool pool = {r->saved, p->relu};
-
-            if (pool.where != NULL)
-                pool.where += n * p->y_size;
-            if (p->pool)
-                tiles->pool(&t, &pool, p->forward.points);
-            else
-                tiles->run(&t, p->forward.points);
-        }
+        forward_sample(r, p, padded_input(p, x, 1, r->scratch), y, where);
+        x += p->x_size;
+        y += p->y_size;
+        where = where != NULL ? where + p->y_size : NULL;
     }
 }
 
@@ -545,9 +596,7 @@ static void backward_relu(const ax_run *r, const conv *p)
 /* n samples at once: x and g as they lie. */
 static void backward_kernel(const conv *p, const float *x, const float *g, int64_t n, float *dk)
 {
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-
-    for (int64_t i = 0; i < p->groups; i++) {
+    for (int64_t i = 0; i < p->sums; i++) {
         ax_tile t = {.x = x + i * p->cg,
                      .at = p->kernel.at,
                      .run = p->kernel.run,
@@ -556,26 +605,24 @@ static void backward_kernel(const conv *p, const float *x, const float *g, int64
                      .step = p->w.sw * p->c,
                      .y = g + i * p->mg,
                      .ldy = p->m,
-                     .y_block = tiles->block,
-                     .columns = p->mg,
+                     .y_block = ax_kernels_get()->tiles->block,
+                     .columns = p->y_columns,
                      .add = true,
                      .out = dk + i * p->order.per_group,
                      .to = p->kernel.to};
 
-        tiles->run(&t, p->kernel.points);
+        add_up(p, &t, p->kernel.points);
     }
 }
 
 /* One sample: g padded. */
 static void backward_input(const ax_run *r, const conv *p, const float *g, float *dx)
 {
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-
     for (int i = 0; i < p->n_phases; i++) {
         const sweep *s = &p->phase[i];
-        int64_t panel = s->n_taps * p->mg * tiles->block;
+        int64_t rows = s->n_taps * p->mg;
 
-        for (int64_t j = 0; j < p->groups; j++) {
+        for (int64_t j = 0; j < p->sums; j++) {
             ax_tile t = {.x = g + j * p->mg,
                          .at = s->at,
                          .run = s->run,
@@ -583,15 +630,14 @@ static void backward_input(const ax_run *r, const conv *p, const float *g, float
                          .len = s->len,
                          .step = 1,
                          .y = (const float *) r->packed + s->packed +
-                              j * blocks_of(p->cg) * panel,
-                         .ldy = tiles->block,
-                         .y_block = panel,
-                         .columns = p->cg,
+                              j * panel_size(p, rows, p->x_columns),
+                         .columns = p->x_columns,
                          .add = r->add[0],
                          .out = dx + j * p->cg,
                          .to = s->to};
 
-            tiles->run(&t, s->points);
+            place_y(p, &t, rows);
+            add_up(p, &t, s->points);
         }
     }
 }
