@@ -3,7 +3,7 @@
  *
  * A chain of layers has three columns, each as wide as its longest text. Where the network branches there
  * is a fourth, "Connected to", and then the table keeps within 100 columns: a text that does not fit its column
- * goes on in the next line, cut at a space where it has one.
+ * goes on in the next line, from a space on where it has one.
  */
 #include "postgres.h"
 
@@ -152,18 +152,51 @@ static bool is_chain(const ax_model *model)
     return true;
 }
 
+static void at_least(int *width, const char *text, int gap)
+{
+    *width = Max(*width, pg_mbstrlen(text) + gap);
+}
+
+/* The longest link in it: each may have its own line. */
+static int longest_link(const ax_layer_info *layer)
+{
+    int longest = 0;
+
+    for (int i = 0; i < layer->n_inbound; i++)
+        longest = Max(longest, pg_mbstrlen(layer->inbound[i]) + (int)strlen("[0][0],"));
+    return longest;
+}
+
+/* Cuts the columns down to 100 together: what shapes and numbers leave, titles and links share. */
+static void share_width(int *width)
+{
+    int room;
+
+    width[SHAPE] = Min(width[SHAPE], 30);
+    room = 99 - width[SHAPE] - width[PARAMETERS];
+    if (width[TITLE] + width[CONNECTED] <= room)
+        return;
+    width[CONNECTED] = Max(room - width[TITLE], Min(width[CONNECTED], room / 2));
+    width[TITLE] = room - width[CONNECTED];
+}
+
 static void measure(Table *t, const ax_model *model)
 {
-    static const int least[COLUMNS] = {28, 25, 12, 0}, most[COLUMNS] = {37, 23, 14, 25};
+    static const int chain[COLUMNS] = {28, 25, 12, 0}, branching[COLUMNS] = {28, 14, 9, 12};
 
     t->columns = is_chain(model) ? CONNECTED : COLUMNS;
-    memcpy(t->width, t->columns == COLUMNS ? most : least, sizeof(t->width));
-    for (int i = 0; t->columns == CONNECTED && i < ax_model_layer_count(model); i++) {
+    memcpy(t->width, t->columns == COLUMNS ? branching : chain, sizeof(t->width));
+    for (int i = 0; i < ax_model_layer_count(model); i++) {
         const ax_layer_info *layer = ax_model_layer_at(model, i);
 
-        t->width[TITLE] = Max(t->width[TITLE], pg_mbstrlen(layer_title(layer)) + 2);
-        t->width[SHAPE] = Max(t->width[SHAPE], pg_mbstrlen(layer->output_shape) + 2);
+        at_least(&t->width[TITLE], layer_title(layer), 2);
+        at_least(&t->width[SHAPE], layer->output_shape, 2);
+        t->width[CONNECTED] = Max(t->width[CONNECTED], longest_link(layer));
+        if (t->columns == COLUMNS)
+            at_least(&t->width[PARAMETERS], grouped(layer->parameters), 2);
     }
+    if (t->columns == COLUMNS)
+        share_width(t->width);
     t->total = 1;
     for (int i = 0; i < t->columns; i++)
         t->total += t->width[i];
