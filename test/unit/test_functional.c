@@ -702,9 +702,9 @@ static void test_refused_lists(void)
     refused("[{\"Add\": {}}]", &five, AX_ERR_INVALID, "layer \"add\" (Add): it takes at least 2 inputs, not 1", "\"inbound\"");
     refused("[{\"Subtract\": {\"inbound\": [\"input\", \"input\", \"input\"]}}]", &five, AX_ERR_INVALID, "at most 2 inputs, not 3", "");
     refused("[{\"Dense\": {\"units\": 3}}, {\"Add\": {\"inbound\": [\"dense\", \"input\"]}}]", &five, AX_ERR_INVALID,
-            "its inputs (3,) and (5,) do not fit together", "");
+            "its inputs (3,) and (5,) do not fit together", "equal");
     refused("[{\"Reshape\": {\"target_shape\": [5, 1]}}, {\"Concatenate\": {\"inbound\": [\"reshape\", \"input\"]}}]", &five, AX_ERR_INVALID,
-            "differ in more than the axis", "");
+            "differ in more than the axis", "\"axis\"");
     refused("[{\"Concatenate\": {\"inbound\": [\"input\", \"input\"], \"axis\": 0}}]", &five, AX_ERR_INVALID, "is no axis of", "");
     refused("[{\"Concatenate\": {\"inbound\": [\"input\", \"input\"], \"axis\": 2}}]", &five, AX_ERR_INVALID, "is no axis of", "");
     refused("[{\"Add\": {\"inbond\": [\"input\", \"input\"]}}]", &five, AX_ERR_UNKNOWN, "\"inbond\"", "\"inbound\"");

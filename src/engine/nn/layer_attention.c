@@ -256,10 +256,10 @@ static const ax_layer_key attention_keys[] = {
     {.name = "attention_axes", .kind = AX_KEY_INTEGERS},
     AX_KEYS_OF_KERNEL("kernel"),
     AX_KEYS_OF_BIAS,
-    AX_KEY_NONE("flash_attention"),
     AX_KEY_NONE("use_gate"),
-    AX_KEY_SKIP("seed"), /* the option seed rules all random numbers */
-    AX_KEY_SKIP("query_shape"), /* what Keras notes once it has built the layer */
+    AX_KEY_SKIP("flash_attention"), /* how, not what, it computes */
+    AX_KEY_SKIP("seed"),            /* the option seed rules all random numbers */
+    AX_KEY_SKIP("query_shape"),     /* what Keras notes once it has built the layer */
     AX_KEY_SKIP("key_shape"),
     AX_KEY_SKIP("value_shape"),
     AX_KEY_END,

@@ -19,13 +19,15 @@ static const char *shape_of(const ax_flow *f, char *buf, size_t size)
     return ax_shape_text(&s, buf, size);
 }
 
-static ax_status do_not_fit(ax_builder *b, const ax_flow *other, const char *how)
+static ax_status do_not_fit(ax_builder *b, const ax_flow *other, const char *how, const char *hint)
 {
     char text[2][128];
 
-    return ax_build_fail(b, AX_ERR_INVALID, "its inputs %s and %s %s",
-                         shape_of(b->in[0], text[0], sizeof(text[0])),
-                         shape_of(other, text[1], sizeof(text[1])), how);
+    ax_build_fail(b, AX_ERR_INVALID, "its inputs %s and %s %s",
+                  shape_of(b->in[0], text[0], sizeof(text[0])),
+                  shape_of(other, text[1], sizeof(text[1])), how);
+    ax_hint(b->err, "%s", hint);
+    return AX_ERR_INVALID;
 }
 
 /* ---- element by element ---------------------------------------------------------------------- */
@@ -39,7 +41,8 @@ static ax_status broadcast(ax_builder *b, ax_flow *out)
         ax_shape c = ax_shape_of(b->in[k]->rank, b->in[k]->dim), both;
 
         if (!ax_shape_broadcast(&a, &c, &both))
-            return do_not_fit(b, b->in[k], "do not fit together");
+            return do_not_fit(b, b->in[k], "do not fit together",
+                              "Dimensions must be equal, or 1 in one of the two.");
         out->rank = both.rank;
         memcpy(out->dim, both.dim, sizeof(out->dim));
     }
@@ -156,7 +159,8 @@ static ax_status concatenated(ax_builder *b, int axis, ax_flow *out)
         for (int i = 0; fits && i < f->rank; i++)
             fits = i == axis || f->dim[i] == out->dim[i];
         if (!fits)
-            return do_not_fit(b, f, "differ in more than the axis that they are put together along");
+            return do_not_fit(b, f, "differ in more than the axis that they are put together along",
+                              "All dimensions but that of \"axis\" must be equal.");
         out->dim[axis] += f->dim[axis]; /* AX_MAX_LAYER_INPUTS times AX_MAX_ROW is far from overflow */
         out->moved |= f->moved;
     }
