@@ -504,6 +504,31 @@ static void count(const ax_model *m, int64_t *all, int64_t *trainable)
     }
 }
 
+static int count_nodes(const ax_model *m, const char *type)
+{
+    int n = 0;
+
+    for (int i = 0; i < m->graph->n_nodes; i++)
+        n += strcmp(m->graph->node[i].op->type, type) == 0;
+    return n;
+}
+
+/* Images of channels last are turned at the ends of the network, not at every place where two branches meet. */
+static void test_turns(void)
+{
+    static const rows image = {3, {8, 8, 3}, 0, NULL, 0};
+    ax_model *m = build("branches of planes",
+                        "[{\"Conv2D\": {\"filters\": 4, \"kernel_size\": 3, \"padding\": \"same\", \"name\": \"a\"}},"
+                        "{\"MaxPooling2D\": {\"pool_size\": 3, \"strides\": 1, \"padding\": \"same\", \"name\": \"b\"}},"
+                        "{\"Concatenate\": {\"inbound\": [\"a\", \"b\"], \"name\": \"c\"}}, {\"ZeroPadding2D\": {}},"
+                        "{\"Conv2D\": {\"filters\": 8, \"kernel_size\": 3}}, {\"Add\": {\"inbound\": [\"c\", \"conv2d\"]}},"
+                        "{\"Maximum\": {\"inbound\": [\"add\", \"c\"]}}, {\"Flatten\": {}}, {\"Dense\": {\"units\": 2}}]", &image);
+
+    if (m != NULL)
+        unit_is_int(count_nodes(m, "Transpose"), 2, "are turned behind the input and before Flatten");
+    ax_model_free(m);
+}
+
 static void test_known(void)
 {
     static const rows cifar = {3, {32, 32, 3}, 10, "{\"loss\": \"mse\"}", AX_UINT8}, steps = {2, {10, 64}, 0, NULL, 0};
@@ -576,35 +601,50 @@ static void run(probe *p, ax_exec *e, bool backward)
         unit_check(false, "run: %s", err.message);
 }
 
-/* The slope along a random direction over all weights at once, by the gradient and by differences. */
+#define PROBES 15
+
+/* The sum, every weight moved by `step` along the way. */
+static double value_at(probe *p, ax_exec *e, const float *at, const float *way, double step)
+{
+    ax_graph *g = p->m->graph;
+
+    for (int64_t i = 0; i < g->n_param; i++)
+        g->param[i] = (float) (at[i] + step * way[i]);
+    run(p, e, false);
+    memcpy(g->param, at, (size_t) g->n_param * sizeof(float));
+    return p->value;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+
+    return (x > y) - (x < y);
+}
+
+/* The slope along random directions over all weights at once, by the gradient and by differences. The middle one of the
+ * errors counts: a step may cross a place where a Maximum goes over to another input and the slope jumps. */
 static void check_slopes(const char *what, probe *p, ax_exec *e, const float *grad)
 {
-    float *param = p->m->graph->param;
     int64_t n = p->m->graph->n_param;
     float *at = malloc((size_t) n * sizeof(float)), *way = malloc((size_t) n * sizeof(float));
-    double worst = 0;
+    double error[PROBES], step = 1e-2 / sqrt((double) n), length = 0;
 
-    memcpy(at, param, (size_t) n * sizeof(float));
-    for (int probe = 0; probe < 12; probe++) {
-        double slope = 0, up, step = 4e-3, length = 0;
+    memcpy(at, p->m->graph->param, (size_t) n * sizeof(float));
+    for (int64_t i = 0; i < n; i++)
+        length += (double) grad[i] * grad[i];
+    for (int k = 0; k < PROBES; k++) {
+        double slope = 0;
 
         unit_fill_normal(way, n, 1);
-        for (int64_t i = 0; i < n; i++) {
+        for (int64_t i = 0; i < n; i++)
             slope += (double) grad[i] * way[i];
-            length += (double) grad[i] * grad[i];
-        }
-        for (int64_t i = 0; i < n; i++)
-            param[i] = (float) (at[i] + step * way[i]);
-        run(p, e, false);
-        up = p->value;
-        for (int64_t i = 0; i < n; i++)
-            param[i] = (float) (at[i] - step * way[i]);
-        run(p, e, false);
-        worst = fmax(worst, fabs((up - p->value) / (2 * step) - slope) / sqrt(length));
-        memcpy(param, at, (size_t) n * sizeof(float));
+        error[k] = fabs((value_at(p, e, at, way, step) - value_at(p, e, at, way, -step)) / (2 * step) - slope) /
+                   sqrt(length);
     }
-    unit_check(worst < 0.01, "%s: gradients of %lld weights, error %.2g of their length", what,
-               (long long) ax_graph_parameters(p->m->graph, true), worst);
+    qsort(error, PROBES, sizeof(*error), by_size);
+    unit_check(error[PROBES / 2] < 1e-3, "%s: gradients of %lld weights, error %.2g of their length", what,
+               (long long) ax_graph_parameters(p->m->graph, true), error[PROBES / 2]);
     free(at);
     free(way);
 }
@@ -645,7 +685,8 @@ static void test_gradients(void)
     static text t;
 
     check_gradients("a residual network",
-                    "[{\"ZeroPadding2D\": {}}, {\"Conv2D\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"tanh\", \"name\": \"a\"}},"
+                    "[{\"Conv2D\": {\"filters\": 2, \"kernel_size\": 1}}, {\"ZeroPadding2D\": {\"padding\": [[1, 2], [0, 1]]}},"
+                    "{\"Conv2D\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"tanh\", \"name\": \"a\"}},"
                     "{\"Conv2D\": {\"filters\": 4, \"kernel_size\": 3, \"padding\": \"same\"}}, {\"BatchNormalization\": {\"name\": \"b\"}},"
                     "{\"Add\": {\"inbound\": [\"a\", \"b\"]}}, {\"Activation\": {\"activation\": \"elu\", \"name\": \"c\"}},"
                     "{\"Conv2D\": {\"filters\": 3, \"kernel_size\": 3, \"strides\": 2, \"padding\": \"same\", \"name\": \"d\"}},"
@@ -905,6 +946,7 @@ int main(void)
     test_padding();
     test_attention();
     test_attention_json();
+    test_turns();
     test_known();
     test_gradients();
     test_refused_lists();
