@@ -90,7 +90,8 @@ enum {
     AX_LAYER_INPUT = 1 << 2   /* says something of the input, computes nothing */
 };
 
-/* As a part of flags: how many layers may feed it, each up to AX_MAX_LAYER_INPUTS. Without it, one. */
+/* As a part of flags: how many layers may feed it, each number up to AX_MAX_LAYER_INPUTS. Without it,
+ * one. */
 #define AX_LAYER_FED_BY(least, most) ((unsigned) (least) << 8 | (unsigned) (most) << 16)
 
 typedef struct ax_layer_kind {
