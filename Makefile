@@ -31,7 +31,7 @@ BLAS_LIBRARY := $(firstword $(wildcard /usr/lib/*/openblas-pthread))
 ENGINE_LIBS := $(if $(BLAS_LIBRARY),-L$(BLAS_LIBRARY) -Wl$(comma)-rpath$(comma)$(BLAS_LIBRARY)) -lopenblas -lpthread -lm
 
 # Sums of products may use fused multiply-adds: they round once less, and differ between instruction sets anyway.
-%/tensor/tile_base.o %/tensor/channel_base.o: ISA_FLAGS := -ffp-contract=fast
+%/tensor/tile_base.o %/tensor/channel_base.o %/tensor/winograd_base.o: ISA_FLAGS := -ffp-contract=fast
 
 # A kernel file per instruction set, chosen when the library is loaded; elsewhere they are empty.
 ifneq ($(filter x86_64-%,$(CC_TARGET)),)
@@ -39,8 +39,8 @@ AVX2 := -mavx2 -mfma -mf16c
 AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl $(AVX2)
 %/tensor/kernel_avx2.o: ISA_FLAGS := $(AVX2)
 %/tensor/kernel_avx512.o: ISA_FLAGS := $(AVX512)
-%/tensor/tile_avx2.o %/tensor/channel_avx2.o: ISA_FLAGS := $(AVX2) -ffp-contract=fast
-%/tensor/tile_avx512.o %/tensor/channel_avx512.o: ISA_FLAGS := $(AVX512) -ffp-contract=fast
+%/tensor/tile_avx2.o %/tensor/channel_avx2.o %/tensor/winograd_avx2.o: ISA_FLAGS := $(AVX2) -ffp-contract=fast
+%/tensor/tile_avx512.o %/tensor/channel_avx512.o %/tensor/winograd_avx512.o: ISA_FLAGS := $(AVX512) -ffp-contract=fast
 endif
 
 ifndef AIAAS_INNER

@@ -17,6 +17,7 @@
 #define AX_KERNEL_H
 
 #include "tensor/channel.h"
+#include "tensor/winograd.h"
 
 typedef struct ax_adam_args {
     float beta1, beta2, epsilon;
@@ -28,6 +29,7 @@ typedef struct ax_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
     const ax_tile_table *tiles; /* sums of products */
     const ax_channel_table *channels;
+    const ax_winograd_table *winograd;
 
     /* y = a op b */
     void (*add)(int64_t n, const float *a, const float *b, float *y);
