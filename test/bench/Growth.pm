@@ -1,7 +1,8 @@
 # How the time of a training grows: one epoch of a small convolutional network (tower in Nets.pm), while one of images,
 # batch, width and depth doubles and the others stay.
 #
-#   Growth::chart($measure, $short)    the chart as text; $measure->($net, $rows, $batch) gives rows a second
+#   Growth::chart($measure, $short)    the chart as text; $measure->([$net, $rows, $batch], ...) gives rows a second for
+#                                      each
 #
 # A line a point: the time of one epoch, the time of a unit of arithmetic (a multiplication or an addition of the
 # convolutions and the last layer, forwards and backwards), and a bar for that. Where nothing but the arithmetic costs,
@@ -27,10 +28,19 @@ sub arithmetic {
     return 3 * ($first + $others + 2 * $width * 10);
 }
 
-sub point {
-    my ($measure, %at) = @_;
-    my $seconds = $at{images} / $measure->(Nets::tower($at{width}, $at{depth}), $at{images}, $at{batch});
-    return ($seconds, 1e12 * $seconds / $at{images} / arithmetic($at{width}, $at{depth}));
+# One quantity grows: a line for each of its steps.
+sub lines {
+    my ($measure, $what, @at) = @_;
+    my @point = map { { %usual, $what => $_ } } @at;
+    my @rate = $measure->(map { [Nets::tower(@$_{qw(width depth)}), @$_{qw(images batch)}] } @point);
+    my $text = '';
+    for my $i (0 .. $#point) {
+        my $seconds = $point[$i]{images} / $rate[$i];
+        my $unit = 1e12 / $rate[$i] / arithmetic(@{ $point[$i] }{qw(width depth)});
+        my $length = $unit < 60 ? int($unit + 0.5) : 60;
+        $text .= sprintf "%-6s %5d %9.4f s %8.2f ps  %s\n", $what, $at[$i], $seconds, $unit, '#' x $length;
+    }
+    return $text;
 }
 
 sub chart {
@@ -39,13 +49,7 @@ sub chart {
       join ', ', map { "$_ $usual{$_}" } qw(images batch width depth);
     for my $what (qw(images batch width depth)) {
         my @at = @{ $steps{$what} };
-        splice @at, 1 if $short;
-        for (@at) {
-            my ($seconds, $unit) = point($measure, %usual, $what => $_);
-            my $length = int($unit + 0.5);
-            $length = 60 if $length > 60;
-            $text .= sprintf "%-6s %5d %9.4f s %8.2f ps  %s\n", $what, $_, $seconds, $unit, '#' x $length;
-        }
+        $text .= lines($measure, $what, $short ? $at[0] : @at);
     }
     return $text;
 }

@@ -1,6 +1,6 @@
 # Who aiaas is compared with, and the settings in which they are fastest.
 #
-#   Peers::find($folder, $wanted)    looks for them (test/bench/peers); returns a text for each that is missing.
+#   Peers::find($folder, $wanted)    looks for them (test/bench/peers); returns a text for each, also for what is missing.
 #                                    $wanted: words out of torch and ort
 #   Peers::has_torch()
 #   Peers::torch(SCRIPT, ARGS...)    a command and an environment for Contender, or nothing when there is no PyTorch
@@ -26,14 +26,14 @@ my %tuned = (
 sub find {
     my ($folder, $wanted) = @_;
     my $script = dirname(__FILE__) . '/peers';
-    my @missing;
+    my @found;
     for (`$script '$folder' $wanted`) {
         chomp;
         my ($name, $value) = split /\t/, $_, 2;
-        if   ($name eq 'missing') { push @missing, $value }
-        else                      { $path{$name} = $value }
+        $path{$name} = $value;
+        push @found, "$name: $value" if $name =~ /^(missing|PyTorch|ONNX Runtime)$/;
     }
-    return @missing;
+    return @found;
 }
 
 sub has_torch { return defined $path{python} }
@@ -49,6 +49,6 @@ sub torch {
     return (%with, env => { %tuned, @blas });
 }
 
-sub ort { return $path{ort} }
+sub ort { return $path{'ONNX Runtime'} }
 
 1;

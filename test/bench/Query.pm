@@ -44,8 +44,11 @@ sub block {
 
 sub end {
     my ($self) = @_;
-    close $self->{in} or return;
-    waitpid $self->{pid}, 0;
+    my $pid = delete $self->{pid} or return;
+    close $self->{in};
+    waitpid $pid, 0;
 }
+
+sub DESTROY { local ($@, $?); $_[0]->end }
 
 1;

@@ -10,6 +10,7 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 use Time::HiRes qw(time);
+use Load;
 use Peers;
 use Query;
 use Race;
@@ -36,6 +37,7 @@ sub need_server {
     return if $is_up;
     $is_up = 1;    # even a half-made one has to go
     command('test/server', 'start', $server);
+    push @Load::ours, split ' ', `test/server pid $server`;
     command('test/server', 'psql', $server, '-X', '-q', '-c', 'CREATE DATABASE bench');
     command(psql(qw(-X -q -c), 'CREATE EXTENSION aiaas'));
 }
@@ -111,10 +113,12 @@ sub statement {
     need_server();
     load_images($with{dir});
     my (@ours, @theirs);
+    my $since = Load::now();
     for (1 .. $with{runs}) {
         push @ours,   train_here(%with);
         push @theirs, train_torch(%with);
     }
+    $Race::disturbed = Load::others($since);
     return (middle(@ours), middle(@theirs));
 }
 
