@@ -95,10 +95,11 @@ lint: ## check the borders between the floors, the exported names and the style
 format: ## format the C sources with clang-format
 	clang-format -i $$(find src test -name '*.[ch]')
 
-bench: ## run the benchmarks, in a private PostgreSQL
+bench: ## measure aiaas beside PyTorch and ONNX Runtime (ONLY=pattern filters; see test/bench/run)
 	@test/setup demo
 	$(BUILD_QUIETLY)
-	@if [ -x test/bench/run ]; then exec test/bench/run; else echo "no benchmark is there: test/bench/run"; fi
+	+@$(MAKE) -s --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) bench-programs
+	@test/bench/run
 
 clean: ## delete what was built
 	rm -rf build aiaas.so results regression.diffs regression.out
@@ -109,6 +110,7 @@ help: ## list the targets
 		while IFS='|' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 include test/unit/Makefile.inc
+include test/bench/Makefile.inc
 
 else
 # ---- inner: PGXS ------------------------------------------------------------------------------------
