@@ -23,6 +23,7 @@
 
 #include "graph/nhwc.h"
 #include "graph/window.h"
+#include "graph/winograd.h"
 
 #define CHUNK_FLOATS 0x10000   /* of padded samples that d kernel takes in one go */
 #define OFFSET_MOST 0x3fffffff /* of an offset in a table */
@@ -52,6 +53,9 @@ typedef struct conv {
     int n_phases;
     sweep *phase;
     ax_order order;
+    bool fast;                        /* 3x3 with stride 1, by Winograd's algorithm */
+    ax_winograd win, win_input;       /* of the convolution; of its input's gradient */
+    size_t win_packed, win_input_packed; /* where the transformed kernels begin */
 } conv;
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -268,6 +272,14 @@ static size_t place_packed(conv *p)
         p->phase[0].packed = (size_t) at;
         at += (p->m * p->k + 15) / 16 * 16;
     }
+    if (p->fast) {
+        p->win_packed = (size_t) at;
+        at += ax_winograd_packed(&p->win);
+    }
+    if (p->fast && p->needs_input && !p->pool) {
+        p->win_input_packed = (size_t) at;
+        at += ax_winograd_packed(&p->win_input);
+    }
     for (int i = 0; p->needs_input && !p->pool && i < p->n_phases; i++) {
         p->phase[i].packed = (size_t) at;
         at += p->sums * panel_size(p, p->phase[i].n_taps * p->mg, p->x_columns);
@@ -324,17 +336,53 @@ static void measure(conv *p)
     pad_gradient(p);
 }
 
+/* Is it a convolution that Winograd's algorithm can do, with enough channels to pay? */
+static bool can_be_fast(const conv *p)
+{
+    const ax_window *w = &p->w;
+
+    return w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1 &&
+           w->top <= 2 && w->left <= 2 && p->groups == 1 && ax_winograd_pays(p->c, p->m);
+}
+
+static ax_status setup_fast(ax_setup *s, conv *p)
+{
+    const ax_window *w = &p->w;
+
+    p->win = (ax_winograd){.n = p->n, .c = p->c, .m = p->m, .in_h = w->in_h, .in_w = w->in_w,
+                           .top = w->top, .left = w->left, .out_h = w->out_h, .out_w = w->out_w};
+    p->win_input = (ax_winograd){.n = p->n, .c = p->m, .m = p->c, .in_h = w->out_h,
+                                 .in_w = w->out_w, .top = 2 - w->top, .left = 2 - w->left,
+                                 .out_h = w->in_h, .out_w = w->in_w};
+    AX_TRY(ax_winograd_setup(&p->win, p->pool, s->arena, s->err));
+    return ax_winograd_setup(&p->win_input, false, s->arena, s->err);
+}
+
+/* Floats of scratch memory that the fast ways need. */
+static size_t fast_scratch(const conv *p)
+{
+    return p->fast ? (size_t) ax_winograd_scratch(&p->win) : 0;
+}
+
+static size_t fast_scratch_backward(const conv *p)
+{
+    if (!p->fast || p->pool)
+        return 0;
+    return (size_t) AX_MAX(ax_winograd_kernel_scratch(&p->win),
+                           ax_winograd_scratch(&p->win_input));
+}
+
 static void ask_memory(ax_setup *s, conv *p)
 {
     size_t padded = p->pads ? (size_t) p->padded_size : 0;
     size_t grad = p->grad_pads && p->needs_input ? (size_t) p->grad_size : 0;
 
     s->packed = place_packed(p) * sizeof(float);
-    s->scratch = padded * sizeof(float);
+    s->scratch = AX_MAX(padded, fast_scratch(p)) * sizeof(float);
     if (!s->training)
         return;
-    s->scratch_backward = (p->pool ? 2 * padded : AX_MAX(padded * (size_t) p->chunk, grad)) *
-                          sizeof(float);
+    s->scratch_backward = p->pool ? 2 * padded : AX_MAX(padded * (size_t) p->chunk, grad);
+    s->scratch_backward = AX_MAX(s->scratch_backward, fast_scratch_backward(p)) * sizeof(float);
     if (p->pool)
         s->saved = (size_t) (p->n * p->y_size);
     order_gradient(s, p);
@@ -355,6 +403,9 @@ static ax_status setup(ax_setup *s, bool relu, bool pool)
     if (AX_MAX(p->padded_size, p->grad_size) > OFFSET_MOST || p->k * p->m > OFFSET_MOST)
         return ax_setup_fail(s, "one sample is too large");
     AX_TRY(table_forward(s, p));
+    p->fast = can_be_fast(p);
+    if (p->fast)
+        AX_TRY(setup_fast(s, p));
     if (s->training) {
         AX_TRY(table_kernel(s, p));
         if (p->needs_input)
@@ -470,14 +521,20 @@ static void pack_pool(const ax_run *r, const conv *p)
 static void pack(const ax_run *r)
 {
     const conv *p = r->prep;
+    float *packed = r->packed;
 
     (p->depthwise ? pack_depthwise : pack_forward)(r, p, &p->forward);
+    if (p->fast)
+        ax_winograd_pack(&p->win, packed + p->forward.packed, packed + p->win_packed);
     if (!p->needs_input)
         return;
     if (p->pool)
         pack_pool(r, p);
     for (int i = 0; !p->pool && i < p->n_phases; i++)
         (p->depthwise ? pack_depthwise : pack_phase)(r, p, &p->phase[i]);
+    if (p->fast && !p->pool)
+        ax_winograd_pack(&p->win_input, packed + p->phase[0].packed,
+                         packed + p->win_input_packed);
 }
 
 /* The sums of tables and packed weights for one of p->sums. */
@@ -562,6 +619,21 @@ static void forward_sample(const ax_run *r, const conv *p, const float *x, float
     }
 }
 
+static void forward_fast(const ax_run *r, const conv *p)
+{
+    ax_winograd_job job = {.x = r->in[0].data,
+                           .packed = (const float *) r->packed + p->win_packed,
+                           .start = start_of(r, p),
+                           .relu = p->relu,
+                           .pool = p->pool,
+                           .out = r->out[0].data,
+                           .where = r->saved,
+                           .scratch = r->scratch,
+                           .threads = r->pool};
+
+    ax_winograd_forward(&p->win, &job);
+}
+
 static void forward(const ax_run *r)
 {
     const conv *p = r->prep;
@@ -569,6 +641,10 @@ static void forward(const ax_run *r)
     float *y = r->out[0].data;
     uint8_t *where = r->saved;
 
+    if (p->fast) {
+        forward_fast(r, p);
+        return;
+    }
     for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
         forward_sample(r, p, padded_input(p, x, 1, r->scratch), y, where);
         x += p->x_size;
@@ -665,6 +741,21 @@ static void backward_dense(const ax_run *r, const conv *p, float *dk, float *dx)
     }
 }
 
+static void backward_fast(const ax_run *r, const conv *p, float *dk, float *dx)
+{
+    ax_winograd_job job = {.x = r->dout[0].data,
+                           .packed = (const float *) r->packed + p->win_input_packed,
+                           .add = r->add[0],
+                           .out = dx,
+                           .scratch = r->scratch,
+                           .threads = r->pool};
+
+    if (dk != NULL)
+        ax_winograd_kernel(&p->win, r->in[0].data, r->dout[0].data, dk, r->scratch, r->pool);
+    if (dx != NULL)
+        ax_winograd_forward(&p->win_input, &job);
+}
+
 /* The middle of a padded sample is added to dx. */
 static void add_middle(const conv *p, const float *padded, float *dx)
 {
@@ -733,6 +824,8 @@ static void backward(const ax_run *r)
         memset(dk, 0, (size_t) (p->m * p->k) * sizeof(float));
     if (p->pool)
         backward_pool(r, p, dk, dx);
+    else if (p->fast)
+        backward_fast(r, p, dk, dx);
     else
         backward_dense(r, p, dk, dx);
 }
