@@ -3,7 +3,8 @@
  */
 #include "graph/conv.h"
 
-#define CHUNK_FLOATS 0x10000 /* of padded samples that d kernel takes in one go */
+/* Of input and gradient of the samples that d kernel takes in one go: it passes over them once for every few taps. */
+#define CHUNK_FLOATS 0x10000
 
 static bool make_sweep(ax_setup *s, ax_sweep *t, int64_t points, int64_t runs, int64_t taps)
 {
@@ -67,7 +68,7 @@ static ax_status table_kernel(ax_setup *s, ax_conv *p)
     const ax_window *w = &p->w;
     ax_sweep *t = &p->kernel;
 
-    p->chunk = p->pads ? AX_MAX(CHUNK_FLOATS / p->padded_size, 1) : AX_OFFSET_MOST / p->padded_size;
+    p->chunk = CHUNK_FLOATS / (p->padded_size + w->out_h * w->out_w * p->m);
     p->chunk = AX_MAX(AX_MIN(p->chunk, p->n), 1);
     if (!make_sweep(s, t, p->k, p->chunk * w->out_h, 0))
         return ax_nomem(s->err);
