@@ -31,7 +31,7 @@ BLAS_LIBRARY := $(firstword $(wildcard /usr/lib/*/openblas-pthread))
 ENGINE_LIBS := $(if $(BLAS_LIBRARY),-L$(BLAS_LIBRARY) -Wl$(comma)-rpath$(comma)$(BLAS_LIBRARY)) -lopenblas -lpthread -lm
 
 # Sums of products may use fused multiply-adds: they round once less, and differ between instruction sets anyway.
-%/tensor/tile_base.o %/tensor/channel_base.o: ISA_FLAGS := -ffp-contract=fast
+%/tensor/tile_base.o %/tensor/channel_base.o %/tensor/winograd_base.o: ISA_FLAGS := -ffp-contract=fast
 
 # A kernel file per instruction set, chosen when the library is loaded; elsewhere they are empty.
 ifneq ($(filter x86_64-%,$(CC_TARGET)),)
@@ -39,8 +39,8 @@ AVX2 := -mavx2 -mfma -mf16c
 AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl $(AVX2)
 %/tensor/kernel_avx2.o: ISA_FLAGS := $(AVX2)
 %/tensor/kernel_avx512.o: ISA_FLAGS := $(AVX512)
-%/tensor/tile_avx2.o %/tensor/channel_avx2.o: ISA_FLAGS := $(AVX2) -ffp-contract=fast
-%/tensor/tile_avx512.o %/tensor/channel_avx512.o: ISA_FLAGS := $(AVX512) -ffp-contract=fast
+%/tensor/tile_avx2.o %/tensor/channel_avx2.o %/tensor/winograd_avx2.o: ISA_FLAGS := $(AVX2) -ffp-contract=fast
+%/tensor/tile_avx512.o %/tensor/channel_avx512.o %/tensor/winograd_avx512.o: ISA_FLAGS := $(AVX512) -ffp-contract=fast
 endif
 
 ifndef AIAAS_INNER
@@ -95,10 +95,11 @@ lint: ## check the borders between the floors, the exported names and the style
 format: ## format the C sources with clang-format
 	clang-format -i $$(find src test -name '*.[ch]')
 
-bench: ## run the benchmarks, in a private PostgreSQL
+bench: ## measure aiaas beside PyTorch and ONNX Runtime (ONLY=pattern filters; see test/bench/run)
 	@test/setup demo
 	$(BUILD_QUIETLY)
-	@if [ -x test/bench/run ]; then exec test/bench/run; else echo "no benchmark is there: test/bench/run"; fi
+	+@$(MAKE) -s --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) bench-programs
+	@test/bench/run
 
 clean: ## delete what was built
 	rm -rf build aiaas.so results regression.diffs regression.out
@@ -109,6 +110,7 @@ help: ## list the targets
 		while IFS='|' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 include test/unit/Makefile.inc
+include test/bench/Makefile.inc
 
 else
 # ---- inner: PGXS ------------------------------------------------------------------------------------

@@ -288,7 +288,7 @@ COMMENT ON FUNCTION aiaas_train(text, text, text, jsonb, text, jsonb) IS
              feature
   target     the column to predict; by default the last one
   layers     a neural network as a list of {"Layer": {...}} with Keras''s names and defaults, or what
-             Keras''s model.to_json() prints for a Sequential model
+             Keras''s model.to_json() prints (Sequential or Functional)
   algorithm  ''neural_network'', or NULL for it
   options    see aiaas_options(): "epochs", "batch_size", "optimizer", "loss", "validation_split",
              "input_shape", "deploy", ...

@@ -40,4 +40,18 @@ DELETE FROM aiaas.metric;
 SELECT * FROM aiaas_training_curve('image');
 
 SELECT aiaas_drop('image');
+
+-- A network that branches, as Keras prints it; names that are too long for their column.
+SELECT parameters
+FROM aiaas_train('branch', 'SELECT image, label FROM regress_image', 'label',
+  '[{"InputLayer": {"batch_shape": [null, 8, 8, 3]}},
+    {"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}},
+    {"BatchNormalization": {"name": "a_normalization_with_a_name_that_is_long"}},
+    {"Concatenate": {"inbound": ["input_layer", "a_normalization_with_a_name_that_is_long", "conv2d"]}},
+    {"ZeroPadding2D": {}},
+    {"GlobalAveragePooling2D": {}},
+    {"Dense": {"units": 3, "activation": "softmax"}}]',
+  options => '{"epochs": 1, "loss": "sparse_categorical_crossentropy"}');
+SELECT * FROM aiaas_summary('branch');
+SELECT aiaas_drop('branch');
 DROP TABLE regress_image;

@@ -133,7 +133,7 @@ typedef enum ax_task { AX_TASK_UNDECIDED = 0, AX_TASK_REGRESSION, AX_TASK_CLASSI
 const char *ax_task_name(ax_task task); /* "regression", "classification", "undecided" */
 
 /*
- * Reads layers (a JSON list of {ClassName: config}, or Keras's Sequential model.to_json()) and
+ * Reads layers (a JSON list of {ClassName: config}, or what Keras's model.to_json() prints) and
  * options without knowing any shape: names, keys and value types are checked. *hint becomes the task
  * that the loss, or else the last activation, calls for.
  */
@@ -207,6 +207,8 @@ typedef struct ax_layer_info {
     const char *output_shape; /* "(None, 30, 30, 32)", in the network's data_format */
     int64_t parameters;
     int64_t trainable; /* of these */
+    int n_inbound;
+    const char *const *inbound; /* names of the layers that feed it; NULL where the network is a chain */
 } ax_layer_info;
 
 int ax_model_layer_count(const ax_model *m);

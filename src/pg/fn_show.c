@@ -11,7 +11,6 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -30,6 +29,7 @@
 #include "fn.h"
 #include "guard.h"
 #include "store.h"
+#include "summary.h"
 
 #define AIAAS_VERSION "0.1" /* of the library, as in aiaas.control */
 
@@ -52,113 +52,6 @@ static ReturnSetInfo *begin_lines(FunctionCallInfo fcinfo)
 
 /* ---- aiaas_summary --------------------------------------------------------------------------- */
 
-/* 122570 becomes "122,570". */
-static char *grouped(int64 n)
-{
-    char digits[32];
-    StringInfoData s;
-    int len = snprintf(digits, sizeof(digits), INT64_FORMAT, n);
-
-    initStringInfo(&s);
-    for (int i = 0; i < len; i++) {
-        appendStringInfoChar(&s, digits[i]);
-        if (i < len - 1 && (len - 1 - i) % 3 == 0 && digits[i] != '-')
-            appendStringInfoChar(&s, ',');
-    }
-    return s.data;
-}
-
-/* What so many parameters take in memory, as Keras prints it. */
-static char *memory_of(int64 parameters)
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
-    double size = (double)parameters * sizeof(float);
-    int unit = 0;
-
-    for (; size >= 1024 && unit < (int)lengthof(units) - 1; unit++)
-        size /= 1024;
-    return psprintf("%.2f %s", size, units[unit]);
-}
-
-static void emit_total(ReturnSetInfo *rsinfo, const char *what, int64 parameters)
-{
-    emit_line(rsinfo, psprintf("%s: %s (%s)", what, grouped(parameters), memory_of(parameters)));
-}
-
-static void append_padded(StringInfo s, const char *text, int width)
-{
-    appendStringInfoString(s, text);
-    appendStringInfoSpaces(s, Max(0, width - pg_mbstrlen(text)));
-}
-
-static char *rule(char c, int width)
-{
-    char *s = palloc(width + 1);
-
-    memset(s, c, width);
-    s[width] = '\0';
-    return s;
-}
-
-static char *layer_title(const ax_layer_info *layer)
-{
-    return psprintf("%s (%s)", layer->name, layer->type);
-}
-
-typedef struct Columns {
-    int name, shape, total;
-} Columns;
-
-static Columns measure_columns(const ax_model *model)
-{
-    Columns c = {28, 25, 0};
-
-    for (int i = 0; i < ax_model_layer_count(model); i++) {
-        const ax_layer_info *layer = ax_model_layer_at(model, i);
-
-        c.name = Max(c.name, pg_mbstrlen(layer_title(layer)) + 2);
-        c.shape = Max(c.shape, pg_mbstrlen(layer->output_shape) + 2);
-    }
-    c.total = 1 + c.name + c.shape + 12;
-    return c;
-}
-
-static void emit_layer(ReturnSetInfo *rsinfo, const Columns *c, const char *title,
-                       const char *shape, const char *parameters)
-{
-    StringInfoData line;
-
-    initStringInfo(&line);
-    appendStringInfoChar(&line, ' ');
-    append_padded(&line, title, c->name);
-    append_padded(&line, shape, c->shape);
-    appendStringInfoString(&line, parameters);
-    emit_line(rsinfo, line.data);
-}
-
-static void emit_summary(ReturnSetInfo *rsinfo, const AiaasVersionRef *ref, const ax_model *model)
-{
-    Columns c = measure_columns(model);
-    int64 parameters = 0, trainable = 0;
-
-    emit_line(rsinfo, psprintf("Model: \"%s\", version %d", ref->name, ref->number));
-    emit_line(rsinfo, rule('_', c.total));
-    emit_layer(rsinfo, &c, "Layer (type)", "Output Shape", "Param #");
-    emit_line(rsinfo, rule('=', c.total));
-    for (int i = 0; i < ax_model_layer_count(model); i++) {
-        const ax_layer_info *layer = ax_model_layer_at(model, i);
-
-        emit_layer(rsinfo, &c, layer_title(layer), layer->output_shape, grouped(layer->parameters));
-        parameters += layer->parameters;
-        trainable += layer->trainable;
-    }
-    emit_line(rsinfo, rule('=', c.total));
-    emit_total(rsinfo, "Total params", parameters);
-    emit_total(rsinfo, "Trainable params", trainable);
-    emit_total(rsinfo, "Non-trainable params", parameters - trainable);
-    emit_line(rsinfo, rule('_', c.total));
-}
-
 PG_FUNCTION_INFO_V1(aiaas_summary);
 Datum aiaas_summary(PG_FUNCTION_ARGS)
 {
@@ -171,7 +64,9 @@ Datum aiaas_summary(PG_FUNCTION_ARGS)
     aiaas_resolve(name, AIAAS_ANY, &ref);
     context = AllocSetContextCreate(CurrentMemoryContext, "aiaas summary", ALLOCSET_DEFAULT_SIZES);
     aiaas_env_init(&env, context, true);
-    emit_summary(rsinfo, &ref, aiaas_store_load_graph(&ref, &env));
+    aiaas_summary_write(aiaas_store_load_graph(&ref, &env),
+                        psprintf("Model: \"%s\", version %d", ref.name, ref.number), emit_line,
+                        rsinfo);
     MemoryContextDelete(context);
     return (Datum)0;
 }

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_INPUT (64 * 1024) /* longer seeds are run as they are, but not mutated */
+#define LONGEST_INPUT (64 * 1024) /* longer seeds are run as they are, but not mutated */
 #define MAX_POOL 1024         /* seeds and mutations that later mutations start from */
 #define HANG_SECONDS 10
 
@@ -155,7 +155,7 @@ static int run_seeds(const char *folder)
         snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
         if (read_file(path, &seed)) {
             run(seed.bytes, seed.size);
-            if (seed.size <= MAX_INPUT)
+            if (seed.size <= LONGEST_INPUT)
                 pool_add(seed.bytes, seed.size);
             free(seed.bytes);
             seeds++;
@@ -172,7 +172,7 @@ static size_t resize_at(uint8_t *bytes, size_t size, size_t at, long grow)
 {
     size_t from = grow < 0 ? at + (size_t)-grow : at;
 
-    if (from > size || size + (size_t)grow > MAX_INPUT)
+    if (from > size || size + (size_t)grow > LONGEST_INPUT)
         return size;
     memmove(bytes + (grow < 0 ? at : at + (size_t)grow), bytes + from, size - from);
     return size + (size_t)grow;
@@ -272,7 +272,7 @@ static void choose_crash_path(const char *name)
 
 int main(int argc, char **argv)
 {
-    static uint8_t bytes[MAX_INPUT];
+    static uint8_t bytes[LONGEST_INPUT];
     const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     long runs = setting("FUZZ_RUNS", 20000), seconds = setting("FUZZ_SECONDS", 30), done;
     time_t start = time(NULL);

@@ -188,8 +188,8 @@ static void test_refused(void)
     refused(&(wanted){"[{\"LSTM\": {\"units\": 2}}]", NULL, 1, {4}, 2}, AX_ERR_UNKNOWN, "LSTM", "");
     refused(&(wanted){"[", NULL, 1, {4}, 2}, AX_ERR_INVALID, "", "");
     refused(&(wanted){"[]", NULL, 1, {4}, 2}, AX_ERR_INVALID, "empty", "");
-    refused(&(wanted){"{\"class_name\": \"Functional\", \"config\": {}}", NULL, 1, {4}, 2}, AX_ERR_UNSUPPORTED,
-            "Functional", "Sequential");
+    refused(&(wanted){"{\"class_name\": \"MyModel\", \"config\": {}}", NULL, 1, {4}, 2}, AX_ERR_UNSUPPORTED,
+            "MyModel", "Functional");
 }
 
 /* A network that ends in logits answers with probabilities, and its loss is on the logits. */

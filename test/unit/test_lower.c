@@ -295,10 +295,10 @@ static void add_gradient(const net *t, const ax_plan *plan, const float *grad, d
         o = ax_plan_order(plan, v);
         row = o != NULL ? o->c * o->taps : 1;
         for (int64_t i = 0; i < ax_shape_elements(&w->shape); i++) {
-            int64_t m = i / row, c = o != NULL ? i % row / o->taps : 0, at = i;
+            int64_t m = i / row, at = i;
 
             if (o != NULL)
-                at = m / o->mg * o->per_group + m % o->mg * o->per_m + c * o->per_c + i % o->taps * o->per_t;
+                at = m / o->mg * o->per_group + m % o->mg * o->per_m + o->at[i % row];
             sum[w->offset + i] += grad[w->offset + at];
         }
     }

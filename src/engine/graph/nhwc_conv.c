@@ -1,7 +1,7 @@
 /*
  * nhwc_conv.c: convolutions with the channels last, with the relu and the 2x2 pool that follow them.
  *
- * Everything is the sum of tensor/tile.h; this file makes its tables. Per sample, with x padded where the
+ * Everything is the sum of tensor/tile.h, by tables that conv_tables.c makes. Per sample, with x padded where the
  * convolution has pads (a copy in scratch memory):
  *
  *   forward    points: output pixels, in the order of the pool's windows where there is one (pixels that the pool
@@ -15,217 +15,19 @@
  * After a pool at least three of four gradients are zero, and where they are is known: d kernel and d input then
  * walk over the pool's windows and skip the zeros exactly.
  *
- * packed: [bias with a folded normalization] [W by blocks of output channels] [W for d input]
+ * A depthwise convolution is one sum over all channels at once (channel.h), where others have one a group.
+ *
+ * A 3x3 window with stride 1 over enough channels goes by Winograd's algorithm instead (winograd.h).
+ *
+ * packed: [bias with a folded normalization] [W by blocks of output channels] [W for d input], and of the last two
+ * what Winograd's algorithm makes of them
  */
-#include <math.h>
-
+#include "graph/conv.h"
 #include "graph/nhwc.h"
-#include "graph/window.h"
-
-#define CHUNK_FLOATS 0x10000   /* of padded samples that d kernel takes in one go */
-#define OFFSET_MOST 0x3fffffff /* of an offset in a table */
-
-/* Tables of one sum. */
-typedef struct sweep {
-    int64_t points, runs, len;
-    int32_t *at, *to, *run;
-    int n_taps; /* of the window that take part */
-    int *tap;   /* (n_taps) i * kw + j, in the order of the rows of packed */
-    size_t packed; /* where its weights begin, in floats */
-} sweep;
-
-typedef struct conv {
-    ax_window w;
-    int64_t n, c, m, groups, cg, mg, taps, k; /* k: taps * cg */
-    bool bias, fold, relu, pool, pads, grad_pads, needs_input;
-    int64_t ph, pw;                       /* the padded input */
-    int64_t gh, gw, front_h, front_w;     /* the padded output gradient, and how much of it stands before */
-    int64_t x_size, padded_size, y_size, grad_size; /* floats of a sample */
-    int64_t out_h, out_w;                 /* after the pool */
-    int64_t chunk;                        /* samples that d kernel takes in one go */
-    float epsilon;
-    sweep forward, kernel;
-    int n_phases;
-    sweep *phase;
-    ax_order order;
-} conv;
-
-/* ---- tables ---------------------------------------------------------------------------------- */
-
-static bool make_sweep(ax_setup *s, sweep *t, int64_t points, int64_t runs, int64_t taps)
-{
-    t->points = points;
-    t->runs = runs;
-    t->at = ax_arena_array(s->arena, (size_t) points, sizeof(int32_t));
-    t->to = ax_arena_array(s->arena, (size_t) points, sizeof(int32_t));
-    t->run = ax_arena_array(s->arena, (size_t) runs, sizeof(int32_t));
-    t->tap = ax_arena_array(s->arena, (size_t) taps, sizeof(int));
-    return t->at != NULL && t->to != NULL && t->run != NULL && t->tap != NULL;
-}
-
-/* Whole rows of the window are one run where taps lie side by side and groups do not cut the channels. */
-static bool rows_are_runs(const conv *p)
-{
-    return p->groups == 1 && p->w.dw == 1;
-}
-
-static int32_t pixel_at(const conv *p, int64_t y, int64_t x)
-{
-    return (int32_t) ((y * p->w.sh * p->pw + x * p->w.sw) * p->c);
-}
-
-/* Points in the order of the output, or of the pool's windows, four at a time. */
-static void list_pixels(const conv *p, sweep *t)
-{
-    int64_t side = p->pool ? 2 : 1, i = 0, window = 0;
-
-    for (int64_t y = 0; y < p->out_h; y++)
-        for (int64_t x = 0; x < p->out_w; x++) {
-            for (int64_t q = 0; q < side * side; q++)
-                t->at[i++] = pixel_at(p, side * y + q / side, side * x + q % side);
-            t->to[window] = (int32_t) (window * p->m);
-            window++;
-        }
-}
-
-static ax_status table_forward(ax_setup *s, conv *p)
-{
-    const ax_window *w = &p->w;
-    bool rows = rows_are_runs(p);
-    sweep *t = &p->forward;
-
-    if (!make_sweep(s, t, p->out_h * p->out_w * (p->pool ? 4 : 1), rows ? w->kh : p->taps, p->taps))
-        return ax_nomem(s->err);
-    t->len = rows ? w->kw * p->c : p->cg;
-    t->n_taps = (int) p->taps;
-    list_pixels(p, t);
-    for (int64_t i = 0; i < p->taps; i++)
-        t->tap[i] = (int) i;
-    for (int64_t i = 0; i < t->runs; i++) {
-        int64_t row = rows ? i : i / w->kw, col = rows ? 0 : i % w->kw;
-
-        t->run[i] = (int32_t) ((row * w->dh * p->pw + col * w->dw) * p->c);
-    }
-    return AX_OK;
-}
-
-static ax_status table_kernel(ax_setup *s, conv *p)
-{
-    const ax_window *w = &p->w;
-    sweep *t = &p->kernel;
-
-    p->chunk = p->pads ? AX_MAX(CHUNK_FLOATS / p->padded_size, 1) : OFFSET_MOST / p->padded_size;
-    p->chunk = AX_MAX(AX_MIN(p->chunk, p->n), 1);
-    if (!make_sweep(s, t, p->k, p->chunk * w->out_h, 0))
-        return ax_nomem(s->err);
-    t->len = w->out_w;
-    for (int64_t i = 0; i < p->k; i++) {
-        int64_t tap = i / p->cg;
-
-        t->at[i] = (int32_t) ((tap / w->kw * w->dh * p->pw + tap % w->kw * w->dw) * p->c +
-                              i % p->cg);
-        t->to[i] = (int32_t) (i * p->mg);
-    }
-    for (int64_t i = 0; i < t->runs; i++)
-        t->run[i] = (int32_t) (i / w->out_h * p->padded_size +
-                               i % w->out_h * w->sh * p->pw * p->c);
-    return AX_OK;
-}
-
-/* One axis of a phase: which taps see it, and which input positions it has. */
-typedef struct phase_axis {
-    int64_t residue, stride, dilation, k, pad, in, front;
-} phase_axis;
-
-static bool has_tap(const phase_axis *a, int64_t t)
-{
-    return t * a->dilation % a->stride == a->residue;
-}
-
-/* Where tap t finds the output gradient of the pixel with q = 0, counted with what stands in front. */
-static int64_t tap_at(const phase_axis *a, int64_t t)
-{
-    return a->front - (t * a->dilation - a->residue) / a->stride;
-}
-
-/* The first input position of the phase, from 0. */
-static int64_t first_input(const phase_axis *a)
-{
-    return ((a->residue - a->pad) % a->stride + a->stride) % a->stride;
-}
-
-static int64_t count_inputs(const phase_axis *a)
-{
-    int64_t first = first_input(a);
-
-    return first >= a->in ? 0 : (a->in - 1 - first) / a->stride + 1;
-}
-
-static void list_phase_taps(const conv *p, const phase_axis *h, const phase_axis *v, bool rows,
-                            sweep *t)
-{
-    t->n_taps = 0;
-    t->runs = 0;
-    for (int64_t i = h->k - 1; i >= 0; i--) {
-        bool begun = false;
-
-        for (int64_t j = v->k - 1; j >= 0 && has_tap(h, i); j--) {
-            if (!has_tap(v, j))
-                continue;
-            t->tap[t->n_taps++] = (int) (i * p->w.kw + j);
-            if (rows && begun)
-                continue;
-            begun = true;
-            t->run[t->runs++] = (int32_t) ((tap_at(h, i) * p->gw + tap_at(v, j)) * p->m);
-        }
-    }
-}
-
-static void list_phase_pixels(const conv *p, const phase_axis *h, const phase_axis *v, sweep *t)
-{
-    int64_t i = 0;
-
-    for (int64_t y = first_input(h); y < h->in; y += h->stride)
-        for (int64_t x = first_input(v); x < v->in; x += v->stride, i++) {
-            int64_t qy = (y + h->pad - h->residue) / h->stride;
-            int64_t qx = (x + v->pad - v->residue) / v->stride;
-
-            t->at[i] = (int32_t) ((qy * p->gw + qx) * p->m);
-            t->to[i] = (int32_t) ((y * p->w.in_w + x) * p->c);
-        }
-}
-
-static ax_status table_phase(ax_setup *s, conv *p, int64_t down, int64_t along, sweep *t)
-{
-    const ax_window *w = &p->w;
-    phase_axis h = {down, w->sh, w->dh, w->kh, w->top, w->in_h, p->front_h};
-    phase_axis v = {along, w->sw, w->dw, w->kw, w->left, w->in_w, p->front_w};
-    bool rows = rows_are_runs(p) && w->sw == 1;
-
-    if (!make_sweep(s, t, count_inputs(&h) * count_inputs(&v), p->taps, p->taps))
-        return ax_nomem(s->err);
-    list_phase_taps(p, &h, &v, rows, t);
-    t->len = rows ? w->kw * p->m : p->mg;
-    list_phase_pixels(p, &h, &v, t);
-    return AX_OK;
-}
-
-static ax_status table_input(ax_setup *s, conv *p)
-{
-    const ax_window *w = &p->w;
-
-    p->n_phases = (int) (w->sh * w->sw);
-    p->phase = ax_arena_array(s->arena, (size_t) p->n_phases, sizeof(sweep));
-    if (p->phase == NULL)
-        return ax_nomem(s->err);
-    for (int i = 0; i < p->n_phases; i++)
-        AX_TRY(table_phase(s, p, i / w->sw, i % w->sw, &p->phase[i]));
-    return AX_OK;
-}
 
 /* ---- setup ----------------------------------------------------------------------------------- */
 
-static void pad_gradient(conv *p)
+static void pad_gradient(ax_conv *p)
 {
     const ax_window *w = &p->w;
 
@@ -237,46 +39,46 @@ static void pad_gradient(conv *p)
     p->grad_size = p->gh * p->gw * p->m;
 }
 
-static int64_t blocks_of(int64_t columns)
-{
-    int block = ax_kernels_get()->tiles->block;
-
-    return (columns + block - 1) / block;
-}
-
 /* Floats of the packed weights, and where each part begins. */
-static size_t place_packed(conv *p)
+static size_t place_packed(ax_conv *p)
 {
-    int64_t block = ax_kernels_get()->tiles->block, at = 0;
+    int64_t at = 0;
 
     if (p->fold)
         at = (p->m + 15) / 16 * 16;
     p->forward.packed = (size_t) at;
-    at += p->groups * blocks_of(p->mg) * p->k * block;
+    at += p->sums * ax_conv_panel(p, p->k, p->y_columns);
     if (p->needs_input && p->pool) {
         p->phase[0].packed = (size_t) at;
         at += (p->m * p->k + 15) / 16 * 16;
     }
+    if (p->fast) {
+        p->win_packed = (size_t) at;
+        at += ax_winograd_packed(&p->win);
+    }
+    if (p->fast && p->needs_input && !p->pool) {
+        p->win_input_packed = (size_t) at;
+        at += ax_winograd_packed(&p->win_input);
+    }
     for (int i = 0; p->needs_input && !p->pool && i < p->n_phases; i++) {
         p->phase[i].packed = (size_t) at;
-        at += p->groups * blocks_of(p->cg) * p->phase[i].n_taps * p->mg * block;
+        at += p->sums * ax_conv_panel(p, p->phase[i].n_taps * p->mg, p->x_columns);
     }
     return (size_t) at;
 }
 
-static void order_gradient(ax_setup *s, conv *p)
+static void order_gradient(ax_setup *s, ax_conv *p)
 {
-    p->order = (ax_order){.mg = p->mg,
+    p->order = (ax_order){.mg = p->depthwise ? p->m : p->mg,
                           .c = p->cg,
                           .taps = p->taps,
                           .per_group = p->mg * p->k,
                           .per_m = p->pool ? p->k : 1,
-                          .per_c = p->pool ? 1 : p->mg,
-                          .per_t = p->pool ? p->cg : p->cg * p->mg};
+                          .at = p->order_at};
     s->order = &p->order;
 }
 
-static void read_sizes(const ax_setup *s, conv *p, const ax_shape *x)
+static void read_sizes(const ax_setup *s, ax_conv *p, const ax_shape *x)
 {
     const ax_shape *w = &s->in[1].shape;
 
@@ -286,13 +88,17 @@ static void read_sizes(const ax_setup *s, conv *p, const ax_shape *x)
     p->groups = ax_node_int(s->node, "group", 1);
     p->cg = p->c / p->groups;
     p->mg = p->m / p->groups;
+    p->depthwise = p->groups > 1 && p->cg == 1 && p->mg == 1;
+    p->sums = p->depthwise ? 1 : p->groups;
+    p->x_columns = p->depthwise ? p->c : p->cg;
+    p->y_columns = p->depthwise ? p->m : p->mg;
     p->bias = s->n_in > 2 && s->in[2].shape.rank >= 0;
     p->fold = s->n_in > 3;
     p->needs_input = s->training && ax_node_int(s->node, "needs_input", 1) != 0;
     p->epsilon = ax_node_float(s->node, "epsilon", 1e-5f);
 }
 
-static void measure(conv *p)
+static void measure(ax_conv *p)
 {
     const ax_window *w = &p->w;
 
@@ -309,17 +115,53 @@ static void measure(conv *p)
     pad_gradient(p);
 }
 
-static void ask_memory(ax_setup *s, conv *p)
+/* Is it a convolution that Winograd's algorithm can do, with enough channels to pay? */
+static bool can_be_fast(const ax_conv *p)
+{
+    const ax_window *w = &p->w;
+
+    return w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1 &&
+           w->top <= 2 && w->left <= 2 && p->groups == 1 && ax_winograd_pays(p->c, p->m);
+}
+
+static ax_status setup_fast(ax_setup *s, ax_conv *p)
+{
+    const ax_window *w = &p->w;
+
+    p->win = (ax_winograd){.n = p->n, .c = p->c, .m = p->m, .in_h = w->in_h, .in_w = w->in_w,
+                           .top = w->top, .left = w->left, .out_h = w->out_h, .out_w = w->out_w};
+    p->win_input = (ax_winograd){.n = p->n, .c = p->m, .m = p->c, .in_h = w->out_h,
+                                 .in_w = w->out_w, .top = 2 - w->top, .left = 2 - w->left,
+                                 .out_h = w->in_h, .out_w = w->in_w};
+    AX_TRY(ax_winograd_setup(&p->win, p->pool, s->arena, s->err));
+    return ax_winograd_setup(&p->win_input, false, s->arena, s->err);
+}
+
+/* Floats of scratch memory that the fast ways need. */
+static size_t fast_scratch(const ax_conv *p)
+{
+    return p->fast ? (size_t) ax_winograd_scratch(&p->win) : 0;
+}
+
+static size_t fast_scratch_backward(const ax_conv *p)
+{
+    if (!p->fast || p->pool)
+        return 0;
+    return (size_t) AX_MAX(ax_winograd_kernel_scratch(&p->win),
+                           ax_winograd_scratch(&p->win_input));
+}
+
+static void ask_memory(ax_setup *s, ax_conv *p)
 {
     size_t padded = p->pads ? (size_t) p->padded_size : 0;
     size_t grad = p->grad_pads && p->needs_input ? (size_t) p->grad_size : 0;
 
     s->packed = place_packed(p) * sizeof(float);
-    s->scratch = padded * sizeof(float);
+    s->scratch = AX_MAX(padded, fast_scratch(p)) * sizeof(float);
     if (!s->training)
         return;
-    s->scratch_backward = (p->pool ? 2 * padded : AX_MAX(padded * (size_t) p->chunk, grad)) *
-                          sizeof(float);
+    s->scratch_backward = p->pool ? 2 * padded : AX_MAX(padded * (size_t) p->chunk, grad);
+    s->scratch_backward = AX_MAX(s->scratch_backward, fast_scratch_backward(p)) * sizeof(float);
     if (p->pool)
         s->saved = (size_t) (p->n * p->y_size);
     order_gradient(s, p);
@@ -327,7 +169,7 @@ static void ask_memory(ax_setup *s, conv *p)
 
 static ax_status setup(ax_setup *s, bool relu, bool pool)
 {
-    conv *p = ax_setup_prep(s, sizeof(*p));
+    ax_conv *p = ax_setup_prep(s, sizeof(*p));
     ax_shape x = ax_nchw_shape(&s->in[0].shape), y;
 
     if (p == NULL)
@@ -337,14 +179,12 @@ static ax_status setup(ax_setup *s, bool relu, bool pool)
     p->pool = pool;
     AX_TRY(ax_window_setup(s, &x, s->in[1].shape.dim + 2, &p->w));
     measure(p);
-    if (AX_MAX(p->padded_size, p->grad_size) > OFFSET_MOST || p->k * p->m > OFFSET_MOST)
+    if (AX_MAX(p->padded_size, p->grad_size) > AX_OFFSET_MOST || p->k * p->m > AX_OFFSET_MOST)
         return ax_setup_fail(s, "one sample is too large");
-    AX_TRY(table_forward(s, p));
-    if (s->training) {
-        AX_TRY(table_kernel(s, p));
-        if (p->needs_input)
-            AX_TRY(table_input(s, p));
-    }
+    AX_TRY(ax_conv_make_tables(s, p));
+    p->fast = can_be_fast(p);
+    if (p->fast)
+        AX_TRY(setup_fast(s, p));
     ask_memory(s, p);
     y = ax_window_output(&p->w, p->n, p->m);
     for (int i = 2; pool && i < y.rank; i++)
@@ -374,81 +214,22 @@ static ax_status setup_relu_pool(ax_setup *s)
     return setup(s, true, true);
 }
 
-/* ---- packing --------------------------------------------------------------------------------- */
-
-/* What a folded normalization multiplies output channel m by; its bias goes to *start. */
-static float fold_channel(const ax_run *r, const conv *p, int64_t m, float *start)
+/* The sums of tables and packed weights for one of p->sums. */
+static void add_up(const ax_conv *p, const ax_tile *t, int64_t points)
 {
-    const float *scale = r->in[3].data, *shift = r->in[4].data;
-    const float *mean = r->in[5].data, *var = r->in[6].data;
-    float bias = p->bias ? ((const float *) r->in[2].data)[m] : 0;
-    double k = scale[m] / sqrt((double) var[m] + p->epsilon);
-
-    *start = (float) ((bias - mean[m]) * k + shift[m]);
-    return (float) k;
+    if (p->depthwise)
+        ax_kernels_get()->channels->depthwise(t, points);
+    else
+        ax_kernels_get()->tiles->run(t, points);
 }
 
-/* Rows (tap, input channel), columns output channels, a group after the other. */
-static void pack_forward(const ax_run *r, const conv *p)
+/* Floats between two rows of packed columns, and between two blocks of them. */
+static void place_y(const ax_conv *p, ax_tile *t, int64_t rows)
 {
-    int64_t block = ax_kernels_get()->tiles->block, panel = p->k * block;
-    const float *w = r->in[1].data;
-    float *packed = r->packed;
+    int64_t block = ax_kernels_get()->tiles->block;
 
-    for (int64_t m = 0; m < p->m; m++) {
-        int64_t col = m % p->mg, group = m / p->mg;
-        float *to = packed + p->forward.packed + group * blocks_of(p->mg) * panel +
-                    col / block * panel + col % block;
-        float k = p->fold ? fold_channel(r, p, m, &packed[m]) : 1;
-
-        for (int64_t c = 0; c < p->cg; c++)
-            for (int64_t t = 0; t < p->taps; t++)
-                to[(t * p->cg + c) * block] = k * *w++;
-    }
-}
-
-/* Rows (tap, output channel), columns input channels, a group after the other. */
-static void pack_phase(const ax_run *r, const conv *p, const sweep *t)
-{
-    int64_t block = ax_kernels_get()->tiles->block, panel = t->n_taps * p->mg * block;
-    const float *w = r->in[1].data;
-    float *packed = (float *) r->packed + t->packed;
-
-    for (int64_t m = 0; m < p->m; m++, w += p->k) {
-        float *group = packed + m / p->mg * blocks_of(p->cg) * panel;
-
-        for (int64_t j = 0; j < t->n_taps; j++) {
-            float *row = group + (j * p->mg + m % p->mg) * block;
-
-            for (int64_t c = 0; c < p->cg; c++)
-                row[c / block * panel + c % block] = w[c * p->taps + t->tap[j]];
-        }
-    }
-}
-
-/* Rows output channels, columns (tap, input channel). */
-static void pack_pool(const ax_run *r, const conv *p)
-{
-    const float *w = r->in[1].data;
-    float *row = (float *) r->packed + p->phase[0].packed;
-
-    for (int64_t m = 0; m < p->m; m++, row += p->k)
-        for (int64_t c = 0; c < p->c; c++)
-            for (int64_t t = 0; t < p->taps; t++)
-                row[t * p->c + c] = *w++;
-}
-
-static void pack(const ax_run *r)
-{
-    const conv *p = r->prep;
-
-    pack_forward(r, p);
-    if (!p->needs_input)
-        return;
-    if (p->pool)
-        pack_pool(r, p);
-    for (int i = 0; !p->pool && i < p->n_phases; i++)
-        pack_phase(r, p, &p->phase[i]);
+    t->ldy = p->depthwise ? t->columns : block;
+    t->y_block = rows * block;
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */
@@ -469,7 +250,7 @@ static void pad_plane(const float *x, int64_t h, int64_t w, int64_t c, int64_t t
 }
 
 /* n samples of x as the tables want them: padded in scratch memory, or as they are. */
-static const float *padded_input(const conv *p, const float *x, int64_t n, float *scratch)
+static const float *padded_input(const ax_conv *p, const float *x, int64_t n, float *scratch)
 {
     const ax_window *w = &p->w;
 
@@ -481,55 +262,78 @@ static const float *padded_input(const conv *p, const float *x, int64_t n, float
     return scratch;
 }
 
-static const float *start_of(const ax_run *r, const conv *p)
+static const float *start_of(const ax_run *r, const ax_conv *p)
 {
     if (p->fold)
         return r->packed;
     return p->bias ? r->in[2].data : NULL;
 }
 
+static void forward_sample(const ax_run *r, const ax_conv *p, const float *x, float *y, uint8_t *where)
+{
+    const float *start = start_of(r, p), *packed = (const float *) r->packed + p->forward.packed;
+    ax_tile_pool pool = {where, p->relu};
+
+    for (int64_t i = 0; i < p->sums; i++) {
+        ax_tile t = {.x = x + i * p->cg,
+                     .at = p->forward.at,
+                     .run = p->forward.run,
+                     .runs = p->forward.runs,
+                     .len = p->forward.len,
+                     .step = 1,
+                     .y = packed + i * ax_conv_panel(p, p->k, p->y_columns),
+                     .columns = p->y_columns,
+                     .start = start != NULL ? start + i * p->mg : NULL,
+                     .relu = p->relu,
+                     .out = y + i * p->mg,
+                     .to = p->forward.to};
+
+        place_y(p, &t, p->k);
+        if (p->pool)
+            ax_kernels_get()->tiles->pool(&t, &pool, p->forward.points);
+        else
+            add_up(p, &t, p->forward.points);
+    }
+}
+
+static void forward_fast(const ax_run *r, const ax_conv *p)
+{
+    ax_winograd_job job = {.x = r->in[0].data,
+                           .packed = (const float *) r->packed + p->win_packed,
+                           .start = start_of(r, p),
+                           .relu = p->relu,
+                           .pool = p->pool,
+                           .out = r->out[0].data,
+                           .where = r->saved,
+                           .scratch = r->scratch,
+                           .threads = r->pool};
+
+    ax_winograd_forward(&p->win, &job);
+}
+
 static void forward(const ax_run *r)
 {
-    const conv *p = r->prep;
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-    int64_t panels = blocks_of(p->mg) * p->k * tiles->block;
-    const float *x = r->in[0].data, *start = start_of(r, p);
+    const ax_conv *p = r->prep;
+    const float *x = r->in[0].data;
     float *y = r->out[0].data;
+    uint8_t *where = r->saved;
 
+    if (p->fast) {
+        forward_fast(r, p);
+        return;
+    }
     for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
-        const float *in = padded_input(p, x + n * p->x_size, 1, r->scratch);
-
-        for (int64_t g = 0; g < p->groups; g++) {
-            ax_tile t = {.x = in + g * p->cg,
-                         .at = p->forward.at,
-                         .run = p->forward.run,
-                         .runs = p->forward.runs,
-                         .len = p->forward.len,
-                         .step = 1,
-                         .y = (const float *) r->packed + p->forward.packed + g * panels,
-                         .ldy = tiles->block,
-                         .y_block = p->k * tiles->block,
-                         .columns = p->mg,
-                         .start = start != NULL ? start + g * p->mg : NULL,
-                         .relu = p->relu,
-                         .out = y + n * p->y_size + g * p->mg,
-                         .to = p->forward.to};
-            ax_tile_pool pool = {r->saved, p->relu};
-
-            if (pool.where != NULL)
-                pool.where += n * p->y_size;
-            if (p->pool)
-                tiles->pool(&t, &pool, p->forward.points);
-            else
-                tiles->run(&t, p->forward.points);
-        }
+        forward_sample(r, p, padded_input(p, x, 1, r->scratch), y, where);
+        x += p->x_size;
+        y += p->y_size;
+        where = where != NULL ? where + p->y_size : NULL;
     }
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
 /* The gradient behind relu and pool, in place, and the bias's. */
-static void backward_relu(const ax_run *r, const conv *p)
+static void backward_relu(const ax_run *r, const ax_conv *p)
 {
     const ax_tile_table *tiles = ax_kernels_get()->tiles;
     float *db = ax_wants_grad(r, 2) ? r->din[2].data : NULL;
@@ -543,11 +347,9 @@ static void backward_relu(const ax_run *r, const conv *p)
 }
 
 /* n samples at once: x and g as they lie. */
-static void backward_kernel(const conv *p, const float *x, const float *g, int64_t n, float *dk)
+static void backward_kernel(const ax_conv *p, const float *x, const float *g, int64_t n, float *dk)
 {
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-
-    for (int64_t i = 0; i < p->groups; i++) {
+    for (int64_t i = 0; i < p->sums; i++) {
         ax_tile t = {.x = x + i * p->cg,
                      .at = p->kernel.at,
                      .run = p->kernel.run,
@@ -556,26 +358,24 @@ static void backward_kernel(const conv *p, const float *x, const float *g, int64
                      .step = p->w.sw * p->c,
                      .y = g + i * p->mg,
                      .ldy = p->m,
-                     .y_block = tiles->block,
-                     .columns = p->mg,
+                     .y_block = ax_kernels_get()->tiles->block,
+                     .columns = p->y_columns,
                      .add = true,
                      .out = dk + i * p->order.per_group,
                      .to = p->kernel.to};
 
-        tiles->run(&t, p->kernel.points);
+        add_up(p, &t, p->kernel.points);
     }
 }
 
 /* One sample: g padded. */
-static void backward_input(const ax_run *r, const conv *p, const float *g, float *dx)
+static void backward_input(const ax_run *r, const ax_conv *p, const float *g, float *dx)
 {
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-
     for (int i = 0; i < p->n_phases; i++) {
-        const sweep *s = &p->phase[i];
-        int64_t panel = s->n_taps * p->mg * tiles->block;
+        const ax_sweep *s = &p->phase[i];
+        int64_t rows = s->n_taps * p->mg;
 
-        for (int64_t j = 0; j < p->groups; j++) {
+        for (int64_t j = 0; j < p->sums; j++) {
             ax_tile t = {.x = g + j * p->mg,
                          .at = s->at,
                          .run = s->run,
@@ -583,20 +383,19 @@ static void backward_input(const ax_run *r, const conv *p, const float *g, float
                          .len = s->len,
                          .step = 1,
                          .y = (const float *) r->packed + s->packed +
-                              j * blocks_of(p->cg) * panel,
-                         .ldy = tiles->block,
-                         .y_block = panel,
-                         .columns = p->cg,
+                              j * ax_conv_panel(p, rows, p->x_columns),
+                         .columns = p->x_columns,
                          .add = r->add[0],
                          .out = dx + j * p->cg,
                          .to = s->to};
 
-            tiles->run(&t, s->points);
+            place_y(p, &t, rows);
+            add_up(p, &t, s->points);
         }
     }
 }
 
-static void backward_dense(const ax_run *r, const conv *p, float *dk, float *dx)
+static void backward_dense(const ax_run *r, const ax_conv *p, float *dk, float *dx)
 {
     const ax_window *w = &p->w;
     const float *x = r->in[0].data, *g = r->dout[0].data;
@@ -619,8 +418,23 @@ static void backward_dense(const ax_run *r, const conv *p, float *dk, float *dx)
     }
 }
 
+static void backward_fast(const ax_run *r, const ax_conv *p, float *dk, float *dx)
+{
+    ax_winograd_job job = {.x = r->dout[0].data,
+                           .packed = (const float *) r->packed + p->win_input_packed,
+                           .add = r->add[0],
+                           .out = dx,
+                           .scratch = r->scratch,
+                           .threads = r->pool};
+
+    if (dk != NULL)
+        ax_winograd_kernel(&p->win, r->in[0].data, r->dout[0].data, dk, r->scratch, r->pool);
+    if (dx != NULL)
+        ax_winograd_forward(&p->win_input, &job);
+}
+
 /* The middle of a padded sample is added to dx. */
-static void add_middle(const conv *p, const float *padded, float *dx)
+static void add_middle(const ax_conv *p, const float *padded, float *dx)
 {
     const ax_window *w = &p->w;
     int64_t row = w->in_w * p->c;
@@ -629,7 +443,7 @@ static void add_middle(const conv *p, const float *padded, float *dx)
         ax_kernels_get()->add(row, dx, padded + ((w->top + y) * p->pw + w->left) * p->c, dx);
 }
 
-static void pool_input(const ax_run *r, const conv *p, const uint8_t *where, const float *g,
+static void pool_input(const ax_run *r, const ax_conv *p, const uint8_t *where, const float *g,
                        float *scratch, float *dx)
 {
     float *out = p->pads ? scratch : dx;
@@ -649,7 +463,7 @@ static void pool_input(const ax_run *r, const conv *p, const uint8_t *where, con
         add_middle(p, out, dx);
 }
 
-static void backward_pool(const ax_run *r, const conv *p, float *dk, float *dx)
+static void backward_pool(const ax_run *r, const ax_conv *p, float *dk, float *dx)
 {
     const float *x = r->in[0].data, *g = r->dout[0].data;
     const uint8_t *where = r->saved;
@@ -678,7 +492,7 @@ static void backward_pool(const ax_run *r, const conv *p, float *dk, float *dx)
 
 static void backward(const ax_run *r)
 {
-    const conv *p = r->prep;
+    const ax_conv *p = r->prep;
     float *dk = ax_wants_grad(r, 1) ? r->din[1].data : NULL;
     float *dx = ax_wants_grad(r, 0) ? r->din[0].data : NULL;
 
@@ -687,6 +501,8 @@ static void backward(const ax_run *r)
         memset(dk, 0, (size_t) (p->m * p->k) * sizeof(float));
     if (p->pool)
         backward_pool(r, p, dk, dx);
+    else if (p->fast)
+        backward_fast(r, p, dk, dx);
     else
         backward_dense(r, p, dk, dx);
 }
@@ -708,7 +524,7 @@ static const ax_attr_spec attrs[] = {{"auto_pad", AX_ATTR_STRING},  {"dilations"
                         .flags = AX_KEEP_IN0 | (kept),                                             \
                         .attr = attrs,                                                             \
                         .setup = setup_fn,                                                         \
-                        .pack = pack,                                                              \
+                        .pack = ax_conv_pack,                                                              \
                         .forward = forward,                                                        \
                         .backward = backward}
 

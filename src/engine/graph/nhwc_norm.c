@@ -8,7 +8,7 @@
 
 #include "graph/nhwc.h"
 
-#define BLOCK_ROWS 128
+#define BLOCK_ROWS 64
 
 typedef struct norm {
     int64_t rows, c;
@@ -168,18 +168,19 @@ static void backward_stats(const ax_run *r)
 {
     const norm *p = r->prep;
     const float *x = r->in[0].data, *mean = row_of(r, ROW_MEAN), *inv = row_of(r, ROW_INV);
-    float *g = r->dout[0].data, *sum = row_of(r, ROW_SUM), *product = row_of(r, ROW_SQUARE);
+    const float *g = r->dout[0].data, *k = row_of(r, ROW_K);
+    const float *relu = p->relu ? r->in[2].data : NULL;
+    float *sum = row_of(r, ROW_SUM), *product = row_of(r, ROW_SQUARE);
     channel *ch = channels_of(r);
 
-    if (p->relu)
-        ax_kernels_get()->tiles->relu_back(p->rows, p->c, r->out[0].data, NULL, g, NULL);
     for (int64_t c = 0; c < p->c; c++)
         ch[c].sum = ch[c].product = 0;
     for (int64_t i = 0; i < p->rows; i += BLOCK_ROWS) {
         memset(sum, 0, (size_t) p->c * sizeof(float));
         memset(product, 0, (size_t) p->c * sizeof(float));
         ax_kernels_get()->channels->moments_back(AX_MIN(BLOCK_ROWS, p->rows - i), p->c,
-                                                 g + i * p->c, x + i * p->c, mean, sum, product);
+                                                 g + i * p->c, x + i * p->c, mean, k, relu,
+                                                 sum, product);
         for (int64_t c = 0; c < p->c; c++) {
             ch[c].sum += sum[c];
             ch[c].product += (double) product[c] * inv[c];
@@ -221,7 +222,7 @@ static void backward(const ax_run *r)
     if (ax_wants_grad(r, 0))
         ax_kernels_get()->channels->normalize_back(
             p->rows, p->c, r->dout[0].data, r->in[0].data, row_of(r, ROW_MEAN), row_of(r, ROW_K),
-            row_of(r, ROW_A), row_of(r, ROW_B), r->add[0], r->din[0].data);
+            p->relu ? r->in[2].data : NULL, row_of(r, ROW_A), row_of(r, ROW_B), r->add[0], r->din[0].data);
 }
 
 static const ax_attr_spec attrs[] = {{"epsilon", AX_ATTR_FLOAT},
@@ -229,13 +230,13 @@ static const ax_attr_spec attrs[] = {{"epsilon", AX_ATTR_FLOAT},
                                      {"training_mode", AX_ATTR_INT},
                                      {NULL, 0}};
 
-#define NORM(name, label, kept, setup_fn)                                                          \
+#define NORM(name, label, setup_fn)                                                                \
     const ax_op name = {.type = label,                                                             \
                         .min_in = 5,                                                               \
                         .max_in = 5,                                                               \
                         .min_out = 1,                                                              \
                         .max_out = 1,                                                              \
-                        .flags = AX_KEEP_IN0 | AX_KEEP_IN1 | (kept),                               \
+                        .flags = AX_KEEP_IN0 | AX_KEEP_IN1,                                        \
                         .attr = attrs,                                                             \
                         .setup = setup_fn,                                                         \
                         .forward = forward,                                                        \
@@ -245,5 +246,5 @@ static const ax_attr_spec attrs[] = {{"epsilon", AX_ATTR_FLOAT},
                         .backward_stats = backward_stats,                                          \
                         .backward_merge = backward_merge}
 
-NORM(ax_nhwc_batch_normalization, "BatchNormalization", 0, setup_plain);
-NORM(ax_nhwc_batch_normalization_relu, "BatchNormalization+Relu", AX_KEEP_OUT, setup_relu);
+NORM(ax_nhwc_batch_normalization, "BatchNormalization", setup_plain);
+NORM(ax_nhwc_batch_normalization_relu, "BatchNormalization+Relu", setup_relu);

@@ -29,12 +29,13 @@
 
 /*
  * The order of a weight's gradient within its floats: element (m, c, t) of a weight of shape (M, C, taps), that is
- * (groups * mg, c, taps), stands at m / mg * per_group + m % mg * per_m + c * per_c + t * per_t. A kernel that writes
- * it in the order in which it comes is saved a transposition a shard; who adds the shards up puts it in order.
+ * (groups * mg, c, taps), stands at m / mg * per_group + m % mg * per_m + at[c * taps + t]. A kernel that writes it in
+ * the order in which it comes is saved a transposition a shard; who adds the shards up puts it in order.
  */
 typedef struct ax_order {
     int64_t mg, c, taps;
-    int64_t per_group, per_m, per_c, per_t;
+    int64_t per_group, per_m;
+    const int32_t *at; /* (c * taps) */
 } ax_order;
 
 typedef struct ax_setup {

@@ -42,6 +42,12 @@ extern const ax_op ax_op_reshape;
 extern const ax_op ax_op_squeeze;
 extern const ax_op ax_op_unsqueeze;
 
+/* op_max.c */
+extern const ax_op ax_op_max, ax_op_min;
+
+/* op_pad.c */
+extern const ax_op ax_op_pad;
+
 /* op_transpose.c, op_concat.c, op_cast.c */
 extern const ax_op ax_op_transpose;
 extern const ax_op ax_op_concat;

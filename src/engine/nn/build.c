@@ -7,7 +7,8 @@
  *
  * The input. The rows' bytes are in the order of the option data_format; the layers think in the network's,
  * which is that of the first layer that names one, else the option's. Where the two differ, images are
- * turned once, behind the input.
+ * turned once, behind the input. An InputLayer (or the first layer's "input_shape") may give the rows
+ * their shape; the option "input_shape" must then say the same, or nothing.
  */
 #include "nn/layer.h"
 #include "nn/network.h"
@@ -82,18 +83,118 @@ static ax_status turn_input(ax_builder *b, bool data_last)
     return ax_build_shape(b, rank, dim, false);
 }
 
-/* The input as the caller has it; a layer list that names a shape of as many elements gives it dimensions. */
+/*
+ * The shape of a row as the first layer's config names it, in the network's order, -1 for an open dimension.
+ * Returns its rank, 0 when it names none.
+ */
+static int named_shape(const ax_layer *l, int64_t *dim)
+{
+    static const struct {
+        const char *key;
+        int batch;
+    } keys[] = {{"batch_shape", 1}, {"batch_input_shape", 1}, {"shape", 0}, {"input_shape", 0}};
+    const ax_layer_value *v = ax_layer_get(l, "input_dim");
+
+    for (int i = 0; i < AX_COUNT(keys); i++) {
+        const ax_layer_value *shape = ax_layer_get(l, keys[i].key);
+
+        if (shape == NULL || !shape->given || shape->count <= keys[i].batch)
+            continue;
+        memcpy(dim, shape->integer + keys[i].batch,
+               (size_t) (shape->count - keys[i].batch) * sizeof(*dim));
+        return shape->count - keys[i].batch;
+    }
+    if (!v->given)
+        return 0;
+    dim[0] = v->integer[0];
+    return 1;
+}
+
+/* The same in the order of the rows' bytes: what turn_input undoes. */
+static void turn_shape(const ax_builder *b, bool data_last, int rank, int64_t *dim)
+{
+    int64_t turned[AX_MAX_RANK];
+    int shift = b->channels_last ? rank - 1 : 1;
+
+    if (rank < 2 || data_last == b->channels_last)
+        return;
+    for (int i = 0; i < rank; i++)
+        turned[i] = dim[(i + shift) % rank];
+    memcpy(dim, turned, (size_t) rank * sizeof(*dim));
+}
+
+/* Whether a row of this shape can be one of that shape; open dimensions become what they must be. */
+static bool fits(int rank, const int64_t *dim, int named_rank, int64_t *named)
+{
+    int64_t known = 1;
+    int open = -1;
+
+    for (int i = 0; rank == named_rank && i < rank; i++) {
+        if (named[i] >= 0 && named[i] != dim[i])
+            return false;
+        named[i] = dim[i];
+    }
+    if (rank == named_rank || rank != 1)
+        return rank == named_rank;
+    for (int i = 0; i < named_rank; i++) {
+        if (named[i] < 0 && open >= 0)
+            return false;
+        if (named[i] < 0)
+            open = i;
+        else if (named[i] > dim[0] / known)
+            return false;
+        else
+            known *= named[i];
+    }
+    if (open >= 0)
+        named[open] = dim[0] / known;
+    return (open >= 0 ? known * named[open] : known) == dim[0];
+}
+
+/*
+ * The dimensions of a row, in the order of its bytes: the spec's, compared with what the layers say; a plain list of
+ * numbers takes the shape that they name.
+ */
+static ax_status input_shape(ax_builder *b, const ax_model_spec *spec, bool data_last, int *rank,
+                             int64_t *dim)
+{
+    int64_t named[AX_MAX_RANK];
+    int named_rank = named_shape(b->layer, named);
+    ax_shape shape[2];
+    char text[2][128];
+
+    *rank = spec->input_rank;
+    memcpy(dim, spec->input_dim, (size_t) *rank * sizeof(*dim));
+    if (named_rank == 0)
+        return AX_OK;
+    turn_shape(b, data_last, named_rank, named);
+    shape[0] = ax_shape_of(named_rank, named);
+    if (named_rank < AX_MAX_RANK && fits(*rank, dim, named_rank, named)) {
+        *rank = named_rank;
+        memcpy(dim, named, (size_t) named_rank * sizeof(*dim));
+        return AX_OK;
+    }
+    shape[1] = ax_shape_of(*rank, dim);
+    ax_build_fail(b, AX_ERR_INVALID, "it takes rows of %s, these are of %s",
+                  ax_shape_text(&shape[0], text[0], sizeof(text[0])),
+                  ax_shape_text(&shape[1], text[1], sizeof(text[1])));
+    ax_hint(b->err, "The shapes are in the order of the rows, which the option \"data_format\" "
+                    "says; the option \"input_shape\" gives rows a shape.");
+    return AX_ERR_INVALID;
+}
+
 static ax_status add_input(ax_builder *b, const ax_model_spec *spec, bool data_last, int *input)
 {
-    ax_shape shape = {.rank = spec->input_rank + 1, .dim = {AX_DIM_BATCH}};
+    ax_shape shape = {.rank = 1, .dim = {AX_DIM_BATCH}};
+    int rank;
 
     if (spec->input_rank < 1 || spec->input_rank >= AX_MAX_RANK)
         return ax_fail(b->err, AX_ERR_INVALID, "the input has %d dimensions; 1 to %d are possible",
                        spec->input_rank, AX_MAX_RANK - 1);
-    for (int i = 0; i < spec->input_rank; i++)
-        shape.dim[i + 1] = spec->input_dim[i];
+    AX_TRY(input_shape(b, spec, data_last, &rank, shape.dim + 1));
+    shape.rank = rank + 1;
     b->type = spec->input_type;
-    AX_TRY(ax_build_shape(b, spec->input_rank, spec->input_dim, false));
+    AX_TRY(ax_build_shape(b, rank, shape.dim + 1, false));
     AX_TRY(ax_graph_add_input(b->graph, "input", spec->input_type, &shape, &b->value, b->err));
     *input = b->value;
     return turn_input(b, data_last);
@@ -116,9 +217,27 @@ static const char *shown_shape(ax_builder *b)
 
 static ax_status note_layer(ax_builder *b, const ax_layer *l, ax_layer_info *info)
 {
-    *info = (ax_layer_info){ax_arena_strdup(&b->graph->arena, l->name), l->kind->name,
-                            shown_shape(b), b->parameters, b->trainable};
+    *info = (ax_layer_info){.name = ax_arena_strdup(&b->graph->arena, l->name),
+                            .type = l->kind->name,
+                            .output_shape = shown_shape(b),
+                            .parameters = b->parameters,
+                            .trainable = b->trainable};
     return info->name == NULL || info->output_shape == NULL ? ax_nomem(b->err) : AX_OK;
+}
+
+/* What feeds the layer, by name. A chain says nothing of it. */
+static ax_status note_inbound(ax_builder *b, const ax_network *net, int i, ax_layer_info *info)
+{
+    const ax_layer *l = &net->layer[i];
+    const char **inbound = ax_arena_array(&b->graph->arena, (size_t) l->n_in, sizeof(*inbound));
+
+    if (inbound == NULL)
+        return ax_nomem(b->err);
+    for (int k = 0; k < l->n_in; k++)
+        inbound[k] = l->in[k] == AX_NETWORK_INPUT ? "input" : info[l->in[k]].name;
+    info[i].inbound = inbound;
+    info[i].n_inbound = l->n_in;
+    return AX_OK;
 }
 
 static ax_status check_rank(ax_builder *b, const ax_layer *l)
@@ -137,20 +256,38 @@ static ax_status check_rank(ax_builder *b, const ax_layer *l)
     return AX_ERR_INVALID;
 }
 
+/* flow[i]: what layer i ends with; flow[-1]: the network's input. */
+static ax_status build_layer(ax_builder *b, const ax_layer *l, ax_flow *flow)
+{
+    b->layer = l;
+    b->n_weights = 0;
+    b->parameters = b->trainable = 0;
+    b->n_in = l->n_in;
+    b->in[0] = &flow[AX_NETWORK_INPUT]; /* an InputLayer passes it on */
+    for (int k = 0; k < l->n_in; k++)
+        b->in[k] = &flow[l->in[k]];
+    ax_build_input(b, 0);
+    AX_TRY(check_rank(b, l));
+    AX_TRY(l->kind->build(b, l));
+    b->at_in = 0;
+    flow[l->index] = ax_build_flow(b);
+    return AX_OK;
+}
+
 static ax_status build_layers(ax_builder *b, const ax_network *net, ax_model *m)
 {
-    m->layer = ax_arena_array(&b->graph->arena, (size_t) net->n, sizeof(*m->layer));
-    if (m->layer == NULL)
-        return ax_nomem(b->err);
-    for (int i = 0; i < net->n; i++) {
-        const ax_layer *l = &net->layer[i];
+    ax_flow *flow = ax_arena_array(b->work, (size_t) net->n + 1, sizeof(*flow));
 
-        b->layer = l;
-        b->n_weights = 0;
-        b->parameters = b->trainable = 0;
-        AX_TRY(check_rank(b, l));
-        AX_TRY(l->kind->build(b, l));
-        AX_TRY(note_layer(b, l, &m->layer[i]));
+    b->in = ax_arena_array(b->work, AX_MAX_LAYER_INPUTS, sizeof(*b->in));
+    m->layer = ax_arena_array(&b->graph->arena, (size_t) net->n, sizeof(*m->layer));
+    if (b->in == NULL || m->layer == NULL || flow == NULL)
+        return ax_nomem(b->err);
+    *flow++ = ax_build_flow(b);
+    for (int i = 0; i < net->n; i++) {
+        AX_TRY(build_layer(b, &net->layer[i], flow));
+        AX_TRY(note_layer(b, &net->layer[i], &m->layer[i]));
+        if (!net->chain)
+            AX_TRY(note_inbound(b, net, i, m->layer));
     }
     m->n_layers = net->n;
     return AX_OK;

@@ -34,6 +34,8 @@ const char *ax_build_name(ax_builder *b, const char *suffix)
 {
     if (suffix == NULL)
         return b->layer->name;
+    if (b->at_in > 0)
+        return ax_arena_printf(b->work, "%s/%s_%d", b->layer->name, suffix, b->at_in);
     return ax_arena_printf(b->work, "%s/%s", b->layer->name, suffix);
 }
 
@@ -44,13 +46,39 @@ const char *ax_build_shape_text(const ax_builder *b, char *buf, size_t size)
     return ax_shape_text(&s, buf, size);
 }
 
+/* ---- the value so far ------------------------------------------------------------------------ */
+
+ax_flow ax_build_flow(const ax_builder *b)
+{
+    ax_flow f = {b->value, b->type, b->rank, {0}, b->moved, b->activation};
+
+    memcpy(f.dim, b->dim, sizeof(f.dim));
+    return f;
+}
+
+void ax_build_resume(ax_builder *b, const ax_flow *f)
+{
+    b->value = f->value;
+    b->type = f->type;
+    b->rank = f->rank;
+    memcpy(b->dim, f->dim, sizeof(b->dim));
+    b->moved = f->moved;
+    b->activation = f->activation;
+}
+
+void ax_build_input(ax_builder *b, int i)
+{
+    ax_build_resume(b, b->in[i]);
+    b->at_in = i;
+}
+
 /* ---- nodes and shapes ------------------------------------------------------------------------ */
 
 ax_status ax_build_node(ax_builder *b, const char *op, const char *suffix, int n_more,
                         const int *more, int n_attr, const ax_attr *attr)
 {
     const char *name = ax_build_name(b, suffix);
-    int in[8] = {b->value};
+    int in[AX_MAX_LAYER_INPUTS + 1] = {b->value};
 
     if (name == NULL)
         return ax_nomem(b->err);

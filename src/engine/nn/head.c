@@ -175,6 +175,17 @@ void ax_model_attach_loss(ax_model *m)
 
 /* ---- metadata -------------------------------------------------------------------------------- */
 
+/* Behind the numbers of a layer, unless the network is a chain: the layers that feed it. */
+static void describe_inbound(const ax_layer_info *l, ax_text *t)
+{
+    ax_text_add(t, ",[", 2);
+    for (int i = 0; i < l->n_inbound; i++) {
+        ax_text_add(t, ",", i > 0 ? 1 : 0);
+        ax_text_add_json_string(t, l->inbound[i]);
+    }
+    ax_text_add(t, "]", 1);
+}
+
 static void describe_layers(const ax_model *m, ax_text *t)
 {
     ax_text_add(t, "[", 1);
@@ -187,7 +198,10 @@ static void describe_layers(const ax_model *m, ax_text *t)
         ax_text_add_json_string(t, l->type);
         ax_text_add(t, ",", 1);
         ax_text_add_json_string(t, l->output_shape);
-        ax_text_addf(t, ",%lld,%lld]", (long long) l->parameters, (long long) l->trainable);
+        ax_text_addf(t, ",%lld,%lld", (long long) l->parameters, (long long) l->trainable);
+        if (l->inbound != NULL)
+            describe_inbound(l, t);
+        ax_text_add(t, "]", 1);
     }
     ax_text_add(t, "]", 1);
 }
@@ -265,10 +279,29 @@ static ax_status recall_float(ax_model *m, const char *key, float *out, ax_error
 
 static bool is_layer_row(const ax_json *row)
 {
-    return row->kind == AX_JSON_ARRAY && row->count == 5 && row->item[0]->kind == AX_JSON_STRING &&
+    return row->kind == AX_JSON_ARRAY && row->count >= 5 && row->item[0]->kind == AX_JSON_STRING &&
            row->item[1]->kind == AX_JSON_STRING && row->item[2]->kind == AX_JSON_STRING &&
            row->item[3]->kind == AX_JSON_NUMBER && row->item[3]->is_integer &&
            row->item[4]->kind == AX_JSON_NUMBER && row->item[4]->is_integer;
+}
+
+static ax_status recall_inbound(ax_model *m, const ax_json *v, ax_layer_info *l, ax_error *err)
+{
+    const char **inbound;
+
+    if (v->kind != AX_JSON_ARRAY)
+        return damaged("aiaas.layers", err);
+    inbound = ax_arena_array(&m->graph->arena, (size_t) v->count, sizeof(*inbound));
+    if (inbound == NULL)
+        return ax_nomem(err);
+    for (int i = 0; i < v->count; i++) {
+        if (v->item[i]->kind != AX_JSON_STRING)
+            return damaged("aiaas.layers", err);
+        inbound[i] = v->item[i]->string;
+    }
+    l->inbound = inbound;
+    l->n_inbound = v->count;
+    return AX_OK;
 }
 
 static ax_status recall_layers(ax_model *m, ax_error *err)
@@ -286,9 +319,13 @@ static ax_status recall_layers(ax_model *m, ax_error *err)
 
         if (!is_layer_row(row))
             return damaged("aiaas.layers", err);
-        m->layer[i] = (ax_layer_info){row->item[0]->string, row->item[1]->string,
-                                      row->item[2]->string, row->item[3]->integer,
-                                      row->item[4]->integer};
+        m->layer[i] = (ax_layer_info){.name = row->item[0]->string,
+                                      .type = row->item[1]->string,
+                                      .output_shape = row->item[2]->string,
+                                      .parameters = row->item[3]->integer,
+                                      .trainable = row->item[4]->integer};
+        if (row->count > 5)
+            AX_TRY(recall_inbound(m, row->item[5], &m->layer[i], err));
     }
     m->n_layers = v->count;
     return AX_OK;

@@ -15,12 +15,14 @@
 
 static const ax_layer_kind *const families[] = {
     ax_layers_dense, ax_layers_conv,       ax_layers_pool,       ax_layers_shape,
-    ax_layers_norm,  ax_layers_preprocess, ax_layers_regularize, ax_layers_activation,
+    ax_layers_norm,  ax_layers_preprocess, ax_layers_regularize, ax_layers_padding,
+    ax_layers_merge, ax_layers_attention,  ax_layers_activation,
 };
 
 /* What every layer may say. */
 static const ax_layer_key common_keys[] = {
     AX_KEY_SKIP("name"), /* network_json.c has read it */
+    {.name = "inbound", .kind = AX_KEY_LINKS},
     AX_KEY_FLAG("trainable", 1),
     {.name = "input_shape", .kind = AX_KEY_SHAPE},
     {.name = "batch_input_shape", .kind = AX_KEY_SHAPE},
@@ -343,6 +345,7 @@ static const read_fn read_of_kind[] = {
     [AX_KEY_SHAPE] = read_shape,             [AX_KEY_NUMBERS] = read_numbers,
     [AX_KEY_ACTIVATION] = read_activation,   [AX_KEY_INITIALIZER] = read_initializer,
     [AX_KEY_UNUSED] = read_unused,           [AX_KEY_IGNORED] = read_ignored,
+    [AX_KEY_LINKS] = read_ignored,
 };
 
 /* ---- a config -------------------------------------------------------------------------------- */
@@ -415,15 +418,45 @@ static ax_status check_required(const ax_layer *l, ax_error *err)
     return AX_OK;
 }
 
+static ax_status too_many_inputs(const ax_layer *l, int most, ax_error *err)
+{
+    if (most > 1)
+        return ax_layer_fail(l, err, AX_ERR_INVALID, "it takes at most %d inputs, not %d", most,
+                             l->n_in);
+    ax_layer_fail(l, err, AX_ERR_INVALID, "it takes one input, not %d", l->n_in);
+    ax_hint(err, "Put an Add or a Concatenate layer before it.");
+    return AX_ERR_INVALID;
+}
+
+static ax_status too_few_inputs(const ax_layer *l, int least, int most, ax_error *err)
+{
+    ax_layer_fail(l, err, AX_ERR_INVALID, "it takes %s%d inputs, not %d",
+                  least == most ? "" : "at least ", least, l->n_in);
+    ax_hint(err, "Name them: {\"%s\": {\"inbound\": [\"a\", \"b\"]}}.", l->kind->name);
+    return AX_ERR_INVALID;
+}
+
+static ax_status check_inputs(const ax_layer *l, ax_error *err)
+{
+    int least = AX_MAX((int) (l->kind->flags >> 8 & 255), 1);
+    int most = AX_MAX((int) (l->kind->flags >> 16 & 255), 1);
+
+    if ((l->kind->flags & AX_LAYER_INPUT) != 0)
+        return AX_OK;
+    if (l->n_in > most)
+        return too_many_inputs(l, most, err);
+    return l->n_in < least ? too_few_inputs(l, least, most, err) : AX_OK;
+}
+
 static ax_status read_layer(ax_arena *a, const ax_layer_json *json, int i, ax_layer *l,
                             ax_error *err)
 {
     ax_layer_value *value;
     size_t n;
 
-    *l = (ax_layer){ax_layer_kind_find(json->type), json->name, NULL, i};
+    *l = (ax_layer){ax_layer_kind_find(json->type), json->name, NULL, i, json->n_in, json->in};
     if (l->kind == NULL)
-        return unknown_layer(json->type, i, err);
+        return unknown_layer(json->type, json->position, err);
     n = (size_t) (key_count(l->kind->key) + key_count(common_keys));
     value = ax_arena_array(a, n, sizeof(*value));
     if (value == NULL)
@@ -434,6 +467,7 @@ static ax_status read_layer(ax_arena *a, const ax_layer_json *json, int i, ax_la
     AX_TRY(check_required(l, err));
     if ((l->kind->flags & AX_LAYER_INPUT) != 0 && i > 0)
         return ax_layer_fail(l, err, AX_ERR_INVALID, "it can only be the first layer");
+    AX_TRY(check_inputs(l, err));
     return l->kind->check != NULL ? l->kind->check(l, err) : AX_OK;
 }
 
@@ -445,6 +479,7 @@ ax_status ax_network_read(ax_arena *a, const char *text, size_t len, ax_network 
 
     AX_TRY(ax_network_json_read(a, text, len, &json, err));
     net.n = json.n;
+    net.chain = json.chain;
     net.layer = ax_arena_array(a, (size_t) json.n, sizeof(ax_layer));
     if (net.layer == NULL)
         return ax_nomem(err);

@@ -18,6 +18,12 @@
  * convolutions and the like, ax_build_plain where the order of the elements is the meaning (Flatten, Dense
  * along the last axis, the model's output). Only these insert Transpose nodes, and only when the value is
  * not that way round already.
+ *
+ * ---- networks that branch
+ *
+ * The value that grows is, at any moment, one of several: what a layer ends with is kept (ax_flow), and a layer begins
+ * with the one that feeds it. A layer that is fed by several begins with the first and asks for the others by
+ * ax_build_input.
  */
 #ifndef AX_LAYER_H
 #define AX_LAYER_H
@@ -49,6 +55,7 @@ typedef enum ax_key_kind {
     AX_KEY_NUMBERS,     /* a number, or an array of numbers: read by ax_layer_numbers */
     AX_KEY_ACTIVATION,  /* `text` is the default */
     AX_KEY_INITIALIZER, /* `text` is the default */
+    AX_KEY_LINKS,       /* names of layers: network_links.c has read them */
     AX_KEY_UNUSED,      /* what would ask for something that is not done here: only null or false */
     AX_KEY_IGNORED      /* what changes nothing here */
 } ax_key_kind;
@@ -83,6 +90,10 @@ enum {
     AX_LAYER_INPUT = 1 << 2   /* says something of the input, computes nothing */
 };
 
+/* As a part of flags: how many layers may feed it, each number up to AX_MAX_LAYER_INPUTS. Without it,
+ * one. */
+#define AX_LAYER_FED_BY(least, most) ((unsigned) (least) << 8 | (unsigned) (most) << 16)
+
 typedef struct ax_layer_kind {
     const char *name;       /* Keras's class; NULL ends a family */
     const char *alias;      /* or NULL */
@@ -100,16 +111,20 @@ struct ax_layer {
     const char *name;
     const ax_layer_value *value; /* of the kind's keys, then of the common ones */
     int index;                   /* within the network */
+    int n_in;                    /* what feeds it: layers before it, or AX_NETWORK_INPUT */
+    const int *in;
 };
 
 typedef struct ax_network {
     int n;
-    ax_layer *layer;
+    ax_layer *layer; /* in the order of computing; the last one is the output */
+    bool chain;
 } ax_network;
 
 /* The families (layer_*.c). */
 extern const ax_layer_kind ax_layers_dense[], ax_layers_conv[], ax_layers_pool[], ax_layers_shape[],
-    ax_layers_norm[], ax_layers_activation[], ax_layers_preprocess[], ax_layers_regularize[];
+    ax_layers_norm[], ax_layers_activation[], ax_layers_preprocess[], ax_layers_regularize[],
+    ax_layers_padding[], ax_layers_merge[], ax_layers_attention[];
 
 int ax_layer_kind_count(void);
 const ax_layer_kind *ax_layer_kind_at(int i);
@@ -157,6 +172,16 @@ ax_status ax_layer_fail(const ax_layer *l, ax_error *err, ax_status status, cons
 
 /* ---- building (builder.c) -------------------------------------------------------------------- */
 
+/* A value between two layers. The fields are the builder's own of the same names. */
+typedef struct ax_flow {
+    int value;
+    ax_dtype type;
+    int rank;
+    int64_t dim[AX_MAX_RANK];
+    bool moved;
+    const ax_activation *activation;
+} ax_flow;
+
 struct ax_builder {
     ax_graph *graph;
     ax_arena *work; /* goes when the model is built */
@@ -170,6 +195,10 @@ struct ax_builder {
     int64_t dim[AX_MAX_RANK];
     bool moved;
     const ax_activation *activation; /* what made the value; NULL: no activation */
+    /* what feeds the layer */
+    int n_in;
+    const ax_flow **in;
+    int at_in; /* the one that is being made ready: names the nodes that it needs */
     /* weights */
     int n_weights;                 /* of this layer so far */
     int64_t parameters, trainable; /* of this layer */
@@ -184,7 +213,15 @@ const char *ax_build_name(ax_builder *b, const char *suffix);
 /* "(30, 30, 32)": the logical shape, for messages. */
 const char *ax_build_shape_text(const ax_builder *b, char *buf, size_t size);
 
-/* Adds a node whose inputs are the value so far and n_more others; its output becomes the value so far. */
+/* The value so far, to come back to. */
+ax_flow ax_build_flow(const ax_builder *b);
+void ax_build_resume(ax_builder *b, const ax_flow *f);
+/* The value so far becomes input i of the layer. Nodes that lay it out are named after i, until input 0 is asked for
+ * or the layer is at its end. */
+void ax_build_input(ax_builder *b, int i);
+
+/* Adds a node whose inputs are the value so far and n_more others (at most AX_MAX_LAYER_INPUTS); its output becomes the
+ * value so far. */
 ax_status ax_build_node(ax_builder *b, const char *op, const char *suffix, int n_more,
                         const int *more, int n_attr, const ax_attr *attr);
 /* The logical shape from here on. AX_ERR_LIMIT when a row would be too large. */

@@ -40,7 +40,8 @@ void ax_model_attach_loss(ax_model *m);
  * What travels with the graph's bytes, as metadata_props: task, classes, targets, loss and layers, so that
  * a decoded graph is a model again. ax_model_describe writes them (before encoding); ax_model_recall reads them
  * back and finds input, output and loss: bytes are hostile, everything is checked. (head.c)
- * Keys: "aiaas.task", "aiaas.classes", "aiaas.targets", "aiaas.loss", "aiaas.layers" (JSON), and
+ * Keys: "aiaas.task", "aiaas.classes", "aiaas.targets", "aiaas.loss", "aiaas.layers" (JSON: of each its name, class,
+ * shape, parameters, how many are trainable and, unless the network is a chain, the names of those that feed it), and
  * "aiaas.labels", "aiaas.features" (JSON as given).
  */
 ax_status ax_model_describe(ax_model *m, ax_error *err);

@@ -14,26 +14,36 @@ static ax_status not_a_list(const ax_json *v, ax_error *err)
 {
     ax_wrong_type("layers", "a list", v, err);
     ax_hint(err, "Write a list such as [{\"Dense\": {\"units\": 10}}], or what Keras's "
-                 "model.to_json() prints for a Sequential model.");
+                 "model.to_json() prints.");
     return AX_ERR_INVALID;
 }
 
 static ax_status other_model(const char *class_name, ax_error *err)
 {
     ax_fail(err, AX_ERR_UNSUPPORTED, "a model of class \"%s\" is not supported", class_name);
-    ax_hint(err, "Use a Sequential model, or write the layers as a list.");
+    ax_hint(err, "Use a Sequential or a Functional model, or write the layers as a list.");
     return AX_ERR_UNSUPPORTED;
 }
 
-/* The array of layers, wherever it stands. */
-static ax_status find_list(const ax_json *v, const ax_json **out, ax_error *err)
+/* "Model" is what Keras called it before 2.4. */
+static bool is_functional(const char *class_name)
+{
+    return strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0;
+}
+
+/* The array of layers, wherever it stands; *functional is the config around it if the model is one. */
+static ax_status find_list(const ax_json *v, const ax_json **out, const ax_json **functional,
+                           ax_error *err)
 {
     const ax_json *class_name = ax_json_get(v, "class_name"), *config = v;
 
+    *functional = NULL;
     if (class_name != NULL && class_name->kind == AX_JSON_STRING) {
-        if (strcmp(class_name->string, "Sequential") != 0)
-            return other_model(class_name->string, err);
         config = ax_json_get(v, "config");
+        if (is_functional(class_name->string))
+            *functional = config;
+        else if (strcmp(class_name->string, "Sequential") != 0)
+            return other_model(class_name->string, err);
     }
     if (config != NULL && config->kind == AX_JSON_OBJECT)
         config = ax_json_get(config, "layers");
@@ -77,6 +87,8 @@ static ax_status read_layer(const ax_json *v, int i, ax_layer_json *out, ax_erro
 {
     const ax_json *class_name = ax_json_get(v, "class_name"), *config = NULL, *name;
 
+    out->written = v;
+    out->position = i;
     if (v->kind == AX_JSON_STRING) {
         out->type = v->string;
     } else if (class_name != NULL && class_name->kind == AX_JSON_STRING) {
@@ -91,11 +103,13 @@ static ax_status read_layer(const ax_json *v, int i, ax_layer_json *out, ax_erro
     if (config != NULL && config->kind != AX_JSON_OBJECT && config->kind != AX_JSON_NULL)
         return ax_fail(err, AX_ERR_INVALID, "the config of layer %d (%s) must be an object, not %s",
                        i + 1, out->type, ax_json_kind_name(config->kind));
-    if (strcmp(out->type, "Sequential") == 0 || strcmp(out->type, "Functional") == 0)
+    if (strcmp(out->type, "Sequential") == 0 || is_functional(out->type))
         return ax_fail(err, AX_ERR_UNSUPPORTED, "layer %d is a model within the model (%s)", i + 1,
                        out->type);
     out->config = config != NULL && config->kind == AX_JSON_OBJECT ? config : NULL;
     name = ax_json_get(out->config, "name");
+    if (name == NULL && class_name != NULL)
+        name = ax_json_get(v, "name"); /* Keras's operations have it only here */
     if (name == NULL || name->kind == AX_JSON_NULL)
         return AX_OK;
     if (name->kind != AX_JSON_STRING)
@@ -180,12 +194,12 @@ static ax_status name_layers(ax_arena *a, ax_network_json *net, ax_error *err)
 ax_status ax_network_json_read(ax_arena *a, const char *text, size_t len, ax_network_json *out,
                                ax_error *err)
 {
-    const ax_json *list;
+    const ax_json *list, *functional;
     ax_json *v;
-    ax_network_json net;
+    ax_network_json net = {0};
 
     AX_TRY(ax_json_parse(a, text, len, &v, err));
-    AX_TRY(find_list(v, &list, err));
+    AX_TRY(find_list(v, &list, &functional, err));
     if (list->count == 0)
         return ax_fail(err, AX_ERR_INVALID, "the list of layers is empty");
     if (list->count > AX_MAX_LAYERS)
@@ -198,6 +212,7 @@ ax_status ax_network_json_read(ax_arena *a, const char *text, size_t len, ax_net
     for (int i = 0; i < net.n; i++)
         AX_TRY(read_layer(list->item[i], i, &net.layer[i], err));
     AX_TRY(name_layers(a, &net, err));
+    AX_TRY(ax_network_json_link(a, functional, &net, err));
     *out = net;
     return AX_OK;
 }

@@ -190,19 +190,32 @@ static void clip_values(float *x, int64_t n, float limit)
         x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
-/* From the order in which the gradient came to the weight's own. */
+/* n rows of one group, from the order in which the gradient came to the weight's own. */
+static void put_rows_in_order(const ax_order *o, const float *from, int64_t n, int64_t row, float *to)
+{
+    int32_t to_at[AX_GRADIENT_ROWS];
+
+    if (o->per_m == 1) {
+        for (int64_t i = 0; i < n; i++)
+            to_at[i] = (int32_t) (i * row);
+        ax_kernels_get()->channels->transpose(row, n, from, o->at, to, to_at);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++, from += o->per_m)
+        for (int64_t j = 0; j < row; j++)
+            *to++ = from[o->at[j]];
+}
+
 static void put_in_order(const ax_reduce *r, const block *b)
 {
     const ax_order *o = b->order;
-    int64_t m = (b->from - b->begin) / b->row, end = (b->to - b->begin) / b->row;
-    float *to = r->made + b->from;
+    int64_t m = (b->from - b->begin) / b->row, end = (b->to - b->begin) / b->row, n;
+    const float *g = r->grad[0] + b->begin;
 
-    for (; m < end; m++) {
-        const float *from = r->grad[0] + b->begin + m / o->mg * o->per_group + m % o->mg * o->per_m;
-
-        for (int64_t c = 0; c < o->c; c++)
-            for (int64_t t = 0; t < o->taps; t++)
-                *to++ = from[c * o->per_c + t * o->per_t];
+    for (; m < end; m += n) {
+        n = AX_MIN(end - m, o->mg - m % o->mg);
+        put_rows_in_order(o, g + m / o->mg * o->per_group + m % o->mg * o->per_m, n, b->row,
+                          r->made + b->begin + m * b->row);
     }
 }
 

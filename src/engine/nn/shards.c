@@ -5,7 +5,7 @@
 
 int ax_shard_count(int64_t batch, int64_t n_param)
 {
-    int64_t n = AX_MAX(AX_MIN((batch + 3) / 4, AX_MAX_SHARDS), 1);
+    int64_t n = AX_MAX(AX_MIN((batch + 7) / 8, AX_MAX_SHARDS), 1);
     int64_t room = AX_SHARD_GRADIENT_BYTES / AX_MAX(n_param * (int64_t) sizeof(float), 1);
 
     return (int) AX_MIN(n, AX_MAX(room, AX_MIN(4, batch)));

@@ -18,8 +18,9 @@
 #define AX_SHARD_SIZES 3
 #define AX_SHARD_GRADIENT_BYTES ((int64_t) 256 << 20)
 
-/* clamp(ceil(batch / 4), 1, 16), fewer when that many gradients would need more than 256 MB, but
- * not fewer than min(4, batch) for that reason. */
+/* clamp(ceil(batch / 8), 1, 16): eight rows fill the kernels' tiles, and their activations stay in the
+ * second cache. Fewer when that many gradients would need more than 256 MB, but not fewer than min(4, batch) for
+ * that reason. */
 int ax_shard_count(int64_t batch, int64_t n_param);
 
 typedef struct ax_lane {

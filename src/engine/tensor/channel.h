@@ -18,12 +18,14 @@ typedef struct ax_channel_table {
     /* y = k[c] * (x - mean[c]) + bias[c], then relu */
     void (*normalize)(int64_t rows, int64_t columns, const float *x, const float *mean, const float *k,
                       const float *bias, bool relu, float *y);
+    /* What follows is normalize's gradient. relu: NULL, or the bias of a normalize with relu, where g counts only for
+     * outputs above zero: they are computed again, which is cheaper than reading them. */
     /* sum[c] += g, product[c] += g * (x - mean[c]) */
     void (*moments_back)(int64_t rows, int64_t columns, const float *g, const float *x, const float *mean,
-                         float *sum, float *product);
+                         const float *k, const float *relu, float *sum, float *product);
     /* dx = k[c] * (g - a[c] - (x - mean[c]) * b[c]), added to dx when add */
     void (*normalize_back)(int64_t rows, int64_t columns, const float *g, const float *x, const float *mean,
-                           const float *k, const float *a, const float *b, bool add, float *dx);
+                           const float *k, const float *relu, const float *a, const float *b, bool add, float *dx);
     /*
      * The sum of tile.h, channel by channel: out[to[p] + c] = start[c] + sum of x[at[p] + run[r] + j * step + c] *
      * y[row * ldy + c]. add and relu as there; y_block is not used.

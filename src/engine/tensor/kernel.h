@@ -18,6 +18,7 @@
 #define AX_KERNEL_H
 
 #include "tensor/channel.h"
+#include "tensor/winograd.h"
 
 /*
  * Functions of one number (op_unary.c), with up to two constants, a and b. A gradient is made from x, but from y where
@@ -72,6 +73,7 @@ typedef struct ax_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
     const ax_tile_table *tiles; /* sums of products */
     const ax_channel_table *channels;
+    const ax_winograd_table *winograd;
 
     /* y = a op b */
     void (*add)(int64_t n, const float *a, const float *b, float *y);
