@@ -89,7 +89,8 @@ static double run_trial(const trial *t)
     f.out = out;
     f.scratch = scratch;
     f.start = t->start ? start : NULL;
-    f.after = t->after ? ax_kernels_get()->tanh : NULL;
+    f.curved = t->after;
+    f.curve = AX_CURVE_TANH;
     ax_product_run(&r, &p, &f);
     for (int64_t i = 0; i < n; i++) {
         double d = fabs(out[i] - wanted(t, x, y, start, old, i / t->columns, i % t->columns));

@@ -11,7 +11,9 @@
 
 typedef struct dense {
     int64_t rows, k, n;
-    bool bias, relu, transposed, needs_input;
+    bool bias, relu, transposed, needs_input, curved;
+    ax_curve curve;
+    float a, b;
     ax_product forward, input; /* the second with needs_input */
     int32_t *step;             /* (max(k, n)) 0, 1, 2, ... */
     int32_t *to_at;            /* (max(k, n)) rows of packed blocks */
@@ -84,6 +86,19 @@ static ax_status setup_relu(ax_setup *s)
     return setup(s, true);
 }
 
+static ax_status setup_curve(ax_setup *s)
+{
+    dense *p;
+
+    AX_TRY(setup(s, false));
+    p = s->prep;
+    p->curved = true;
+    p->curve = (ax_curve) ax_node_int(s->node, "curve", 0);
+    p->a = ax_node_float(s->node, "a", 0);
+    p->b = ax_node_float(s->node, "b", 0);
+    return AX_OK;
+}
+
 /* ---- packing --------------------------------------------------------------------------------- */
 
 static void pack(const ax_run *r)
@@ -126,6 +141,10 @@ static void forward(const ax_run *r)
                            .y = r->packed,
                            .start = p->bias ? r->in[2].data : NULL,
                            .relu = p->relu,
+                           .curved = p->curved,
+                           .curve = p->curve,
+                           .a = p->a,
+                           .b = p->b,
                            .out = r->out[0].data});
 }
 
@@ -182,20 +201,24 @@ static void weight_gradient(const ax_run *const *shard, int n, int64_t from, int
 
 static const ax_attr_spec attrs[] = {
     {"transB", AX_ATTR_INT}, {"needs_input", AX_ATTR_INT}, {NULL, 0}};
+static const ax_attr_spec curve_attrs[] = {{"transB", AX_ATTR_INT}, {"needs_input", AX_ATTR_INT},
+                                           {"curve", AX_ATTR_INT},  {"a", AX_ATTR_FLOAT},
+                                           {"b", AX_ATTR_FLOAT},    {NULL, 0}};
 
-#define DENSE(name, label, kept, setup_fn)                                                         \
+#define DENSE(name, label, kept, known, setup_fn)                                                  \
     const ax_op name = {.type = label,                                                             \
                         .min_in = 2,                                                               \
                         .max_in = 3,                                                               \
                         .min_out = 1,                                                              \
                         .max_out = 1,                                                              \
                         .flags = AX_KEEP_IN0 | (kept),                                             \
-                        .attr = attrs,                                                             \
+                        .attr = known,                                                             \
                         .setup = setup_fn,                                                         \
                         .pack = pack,                                                              \
                         .forward = forward,                                                        \
                         .backward = backward,                                                      \
                         .weight_gradient = weight_gradient}
 
-DENSE(ax_dense, "Dense", 0, setup_plain);
-DENSE(ax_dense_relu, "Dense+Relu", AX_KEEP_OUT, setup_relu);
+DENSE(ax_dense, "Dense", 0, attrs, setup_plain);
+DENSE(ax_dense_relu, "Dense+Relu", AX_KEEP_OUT, attrs, setup_relu);
+DENSE(ax_dense_curve, "Dense+Curve", 0, curve_attrs, setup_curve);

@@ -27,6 +27,7 @@
  */
 #include <math.h>
 
+#include "graph/op_common.h"
 #include "graph/op_list.h"
 
 typedef struct unary_prep {
@@ -102,9 +103,24 @@ static const formula formulas[] = {
     {&ax_op_tanh, AX_CURVE_TANH, NULL, 0, NULL, 0, NULL},
 };
 
+static const formula *formula_of(const ax_op *op)
+{
+    for (int i = 0; i < AX_COUNT(formulas); i++)
+        if (formulas[i].op == op)
+            return &formulas[i];
+    return NULL;
+}
+
+static void read_constants(const formula *f, const ax_node *n, unary_prep *p)
+{
+    p->curve = f->curve;
+    p->a = f->a_name ? ax_node_float(n, f->a_name, f->a) : f->a;
+    p->b = f->b_name ? ax_node_float(n, f->b_name, f->b) : f->b;
+}
+
 static ax_status unary_setup(ax_setup *s)
 {
-    const formula *f = formulas;
+    const formula *f = formula_of(s->node->op);
     unary_prep *p;
 
     AX_TRY(ax_setup_float(s, 0, 0, AX_MAX_RANK));
@@ -112,12 +128,24 @@ static ax_status unary_setup(ax_setup *s)
     p = ax_setup_prep(s, sizeof *p);
     if (!p)
         return ax_nomem(s->err);
-    while (f->op != s->node->op)
-        f++;
-    p->curve = f->curve;
-    p->a = f->a_name ? ax_node_float(s->node, f->a_name, f->a) : f->a;
-    p->b = f->b_name ? ax_node_float(s->node, f->b_name, f->b) : f->b;
+    read_constants(f, s->node, p);
     return f->read ? f->read(s, p) : AX_OK;
+}
+
+bool ax_unary_curve(const ax_node *n, ax_curve *curve, float *a, float *b)
+{
+    const formula *f = formula_of(n->op);
+    unary_prep p;
+
+    if (f == NULL || f->op == &ax_op_clip)
+        return false;
+    read_constants(f, n, &p);
+    if (f->op == &ax_op_gelu && strcmp(ax_node_string(n, "approximate", "none"), "tanh") == 0)
+        p.curve = AX_CURVE_GELU_TANH;
+    *curve = p.curve;
+    *a = p.a;
+    *b = p.b;
+    return true;
 }
 
 static void unary_forward(const ax_run *r)

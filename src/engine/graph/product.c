@@ -84,8 +84,9 @@ static void run_pieces(const ax_product *p, ax_tile t)
 
 static void finish(const ax_product *p, const ax_tile *t, const ax_factors *f)
 {
-    for (int64_t i = 0; f->after != NULL && i < p->rows; i++)
-        f->after(t->columns, t->out + p->to[i], t->out + p->to[i]);
+    for (int64_t i = 0; i < p->rows; i++)
+        ax_kernels_get()->curve[f->curve](t->columns, f->a, f->b, t->out + p->to[i],
+                                          t->out + p->to[i]);
 }
 
 /* Columns at a time: one block, so that what is made is still near when it is added to or finished. */
@@ -124,7 +125,8 @@ void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f)
         t.start = f->start != NULL ? f->start + c : NULL;
         t.out = f->out + c;
         run_pieces(p, t);
-        finish(p, &t, f);
+        if (f->curved)
+            finish(p, &t, f);
     }
 }
 

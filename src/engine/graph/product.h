@@ -32,7 +32,9 @@ typedef struct ax_factors {
     const float *start; /* (columns) or NULL */
     bool add;           /* to out */
     bool relu;
-    void (*after)(int64_t n, const float *x, float *y); /* an elementwise kernel for what is done; may be NULL */
+    bool curved; /* what is done goes through a curve (tensor/kernel.h) */
+    ax_curve curve;
+    float a, b;
     float *out;
     float *scratch; /* ax_product_scratch bytes */
 } ax_factors;
