@@ -256,6 +256,9 @@ static void test_arithmetic(const ax_kernels *k)
     CHECK_EACH(k->div(n, a, b, y), a[i] / b[i]);
     CHECK_EACH(k->add_scalar(n, a, 1.7f, y), a[i] + 1.7f);
     CHECK_EACH(k->mul_scalar(n, a, -0.3f, y), a[i] * -0.3f);
+    CHECK_EACH(k->div_scalar(n, a, 0.3f, y), a[i] / 0.3f);
+    CHECK_EACH(k->scalar_sub(n, 0.7f, b, y), 0.7f - b[i]);
+    CHECK_EACH(k->scalar_div(n, 0.7f, b, y), 0.7f / b[i]);
     CHECK_EACH(k->axpy(n, 0.7f, a, y), old[i] + 0.7f * a[i]);
     CHECK_EACH(k->muladd(n, a, b, y), old[i] + a[i] * b[i]);
     CHECK_EACH(k->maximum(n, a, b, y), b[i] > a[i] || isnan(b[i]) ? b[i] : a[i]);

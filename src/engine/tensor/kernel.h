@@ -83,6 +83,10 @@ typedef struct ax_kernels {
     /* y = a op s: one scalar */
     void (*add_scalar)(int64_t n, const float *a, float s, float *y);
     void (*mul_scalar)(int64_t n, const float *a, float s, float *y);
+    void (*div_scalar)(int64_t n, const float *a, float s, float *y);
+    /* y = s op b */
+    void (*scalar_sub)(int64_t n, float s, const float *b, float *y);
+    void (*scalar_div)(int64_t n, float s, const float *b, float *y);
     /* y += s * x */
     void (*axpy)(int64_t n, float s, const float *x, float *y);
     /* y += a * b */
