@@ -68,8 +68,8 @@ static void output_shape(ax_setup *s, const matmul *p)
 }
 
 /*
- * out (rows, columns) = x * y. turned_x, turned_y: it stands there transposed. Scratch is asked for in *scratch. Reading
- * y as it lies must not reach past its end: columns are whole vectors then.
+ * out (rows, columns) = x * y. turned_x, turned_y: it stands there transposed. Scratch is asked for in *scratch.
+ * Reading y as it lies must not reach past its end: columns are whole vectors then.
  */
 static ax_status make_product(ax_setup *s, product *p, bool turned_x, bool turned_y, int64_t rows,
                               int64_t depth, int64_t columns, size_t *scratch)

@@ -64,18 +64,16 @@ static void copy_panels(const ax_product *p, const float *x, float *to)
 }
 
 /* All rows for the columns that t has, piece after piece of the sums. */
-static void run_pieces(const ax_product *p, ax_tile t)
+static void run_pieces(const ax_product *p, const ax_tile *whole, int64_t pieces)
 {
-    int64_t pieces = AX_MAX((p->depth + DEPTH - 1) / DEPTH, 1);
     int64_t piece = (p->depth + pieces - 1) / pieces;
-    const float *x = t.x, *y = t.y;
-    bool relu = t.relu;
+    ax_tile t = *whole;
 
-    for (int64_t k = 0; k < p->depth || k == 0; k += AX_MAX(piece, 1)) {
+    for (int64_t k = 0; k < p->depth; k += piece) {
         t.len = AX_MIN(piece, p->depth - k);
-        t.x = x + k * t.step;
-        t.y = y + k * t.ldy;
-        t.relu = relu && k + piece >= p->depth;
+        t.x = whole->x + k * t.step;
+        t.y = whole->y + k * t.ldy;
+        t.relu = whole->relu && k + piece >= p->depth;
         ax_kernels_get()->tiles->run(&t, p->rows);
         t.start = NULL;
         t.add = true;
@@ -99,18 +97,43 @@ static int64_t strip_of(const ax_product *p)
 
 static const int32_t no_offset[1] = {0};
 
+/* t is for the first columns; y, start and out move along. */
+static void run_strips(const ax_run *r, const ax_product *p, const ax_factors *f, ax_tile *t,
+                       int64_t strip, int64_t pieces)
+{
+    int64_t block = ax_kernels_get()->tiles->block;
+
+    for (int64_t c = 0; c < p->columns && !ax_pool_stopped(r->pool); c += strip) {
+        t->columns = AX_MIN(strip, p->columns - c);
+        t->y = f->y + c / block * f->y_block;
+        t->start = f->start != NULL ? f->start + c : NULL;
+        t->out = f->out + c;
+        if (pieces > 1)
+            run_pieces(p, t, pieces);
+        else
+            ax_kernels_get()->tiles->run(t, p->rows);
+        if (f->curved)
+            finish(p, t, f);
+    }
+}
+
 void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f)
 {
-    int64_t block = ax_kernels_get()->tiles->block, strip = strip_of(p);
+    int64_t strip = strip_of(p), pieces = (p->depth + DEPTH - 1) / DEPTH;
     ax_tile t = {.x = f->x,
                  .at = p->x_at,
                  .run = no_offset,
                  .runs = 1,
+                 .len = p->depth,
                  .step = p->step,
+                 .y = f->y,
                  .ldy = f->ldy,
                  .y_block = f->y_block,
+                 .columns = p->columns,
+                 .start = f->start,
                  .add = f->add,
                  .relu = f->relu,
+                 .out = f->out,
                  .to = p->to};
 
     if (p->panels) {
@@ -119,15 +142,13 @@ void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f)
         t.at = p->panel_at;
         t.step = PANEL;
     }
-    for (int64_t c = 0; c < p->columns && !ax_pool_stopped(r->pool); c += strip) {
-        t.columns = AX_MIN(strip, p->columns - c);
-        t.y = f->y + c / block * f->y_block;
-        t.start = f->start != NULL ? f->start + c : NULL;
-        t.out = f->out + c;
-        run_pieces(p, t);
-        if (f->curved)
-            finish(p, &t, f);
+    if (strip < p->columns || pieces > 1) {
+        run_strips(r, p, f, &t, strip, pieces);
+        return;
     }
+    ax_kernels_get()->tiles->run(&t, p->rows);
+    if (f->curved)
+        finish(p, &t, f);
 }
 
 size_t ax_packed_floats(int64_t depth, int64_t columns)

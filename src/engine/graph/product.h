@@ -25,7 +25,7 @@ typedef struct ax_product {
     const int32_t *panel_at, *step_at; /* (rows), (depth): where rows and steps lie in the panels */
 } ax_product;
 
-/* One product. y is as for ax_tile: ldy and y_block. */
+/* One product. y is as for ax_tile: ldy and y_block. start, add and relu as there. */
 typedef struct ax_factors {
     const float *x, *y;
     int64_t ldy, y_block;
@@ -41,7 +41,7 @@ typedef struct ax_factors {
 
 /* 0, of, 2 of, ...: n offsets in the arena; NULL when there is no memory. */
 int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
-/* x is (rows, depth), or (depth, rows) when it is transposed; out is (rows, columns). AX_ERR_NOMEM is the only error. */
+/* x is (rows, depth), or (depth, rows) when it is transposed; out is (rows, columns). The only error: no memory. */
 ax_status ax_product_make(ax_setup *s, ax_product *p, bool transposed, int64_t rows, int64_t depth,
                           int64_t columns);
 size_t ax_product_scratch(const ax_product *p);
