@@ -67,8 +67,9 @@ static double run_trial(const trial *t)
     int64_t n = t->rows * t->columns, block = ax_kernels_get()->tiles->block;
     float *x = numbers(t->rows * t->depth), *y = numbers(t->depth * t->columns);
     float *start = numbers(t->columns), *old = numbers(n), *out = numbers(n), *packed, *scratch;
-    ax_factors f = {.x = x, .y = y, .ldy = t->columns, .y_block = block, .add = t->add, .relu = t->relu};
+    ax_tile f = {.x = x, .y = y, .ldy = t->columns, .y_block = block, .add = t->add, .relu = t->relu};
     ax_run r = {.pool = NULL};
+    ax_curve_of curve = {.curve = AX_CURVE_TANH};
     double worst = 0;
 
     ax_arena_init(&arena, unit_env());
@@ -87,11 +88,9 @@ static double run_trial(const trial *t)
     for (int64_t i = n; i < n + 64; i++)
         out[i] = GUARD;
     f.out = out;
-    f.scratch = scratch;
+    r.scratch = scratch;
     f.start = t->start ? start : NULL;
-    f.curved = t->after;
-    f.curve = AX_CURVE_TANH;
-    ax_product_run(&r, &p, &f);
+    ax_product_run(&r, &p, &f, t->after ? &curve : NULL);
     for (int64_t i = 0; i < n; i++) {
         double d = fabs(out[i] - wanted(t, x, y, start, old, i / t->columns, i % t->columns));
 

@@ -12,8 +12,7 @@
 typedef struct dense {
     int64_t rows, k, n;
     bool bias, relu, transposed, needs_input, curved;
-    ax_curve curve;
-    float a, b;
+    ax_curve_of curve;
     ax_product forward, input; /* the second with needs_input */
     int32_t *step;             /* (max(k, n)) 0, 1, 2, ... */
     int32_t *to_at;            /* (max(k, n)) rows of packed blocks */
@@ -93,9 +92,9 @@ static ax_status setup_curve(ax_setup *s)
     AX_TRY(setup(s, false));
     p = s->prep;
     p->curved = true;
-    p->curve = (ax_curve) ax_node_int(s->node, "curve", 0);
-    p->a = ax_node_float(s->node, "a", 0);
-    p->b = ax_node_float(s->node, "b", 0);
+    p->curve.curve = (ax_curve) ax_node_int(s->node, "curve", 0);
+    p->curve.a = ax_node_float(s->node, "a", 0);
+    p->curve.b = ax_node_float(s->node, "b", 0);
     return AX_OK;
 }
 
@@ -121,31 +120,24 @@ static void pack(const ax_run *r)
 
 /* ---- forward and backward -------------------------------------------------------------------- */
 
-/* x times packed weights, what f has beside that included. */
-static void multiply(const ax_run *r, const ax_product *p, ax_factors f)
+/* y is packed weights: block after block. */
+static void multiply(const ax_run *r, const ax_product *p, ax_tile *t, const ax_curve_of *then)
 {
-    int64_t block = ax_kernels_get()->tiles->block;
-
-    f.ldy = block;
-    f.y_block = block * p->depth;
-    f.scratch = r->scratch;
-    ax_product_run(r, p, &f);
+    t->ldy = ax_kernels_get()->tiles->block;
+    t->y_block = t->ldy * p->depth;
+    ax_product_run(r, p, t, then);
 }
 
 static void forward(const ax_run *r)
 {
     const dense *p = r->prep;
+    ax_tile t = {.x = r->in[0].data,
+                 .y = r->packed,
+                 .start = p->bias ? r->in[2].data : NULL,
+                 .relu = p->relu,
+                 .out = r->out[0].data};
 
-    multiply(r, &p->forward,
-             (ax_factors) {.x = r->in[0].data,
-                           .y = r->packed,
-                           .start = p->bias ? r->in[2].data : NULL,
-                           .relu = p->relu,
-                           .curved = p->curved,
-                           .curve = p->curve,
-                           .a = p->a,
-                           .b = p->b,
-                           .out = r->out[0].data});
+    multiply(r, &p->forward, &t, p->curved ? &p->curve : NULL);
 }
 
 static void backward(const ax_run *r)
@@ -158,12 +150,14 @@ static void backward(const ax_run *r)
     if (db != NULL || p->relu)
         ax_kernels_get()->tiles->relu_back(p->rows, p->n, p->relu ? r->out[0].data : NULL, NULL,
                                            r->dout[0].data, db);
-    if (ax_wants_grad(r, 0))
-        multiply(r, &p->input,
-                 (ax_factors) {.x = r->dout[0].data,
-                               .y = (const float *) r->packed + p->packed_input,
-                               .add = r->add[0],
-                               .out = r->din[0].data});
+    if (ax_wants_grad(r, 0)) {
+        ax_tile t = {.x = r->dout[0].data,
+                     .y = (const float *) r->packed + p->packed_input,
+                     .add = r->add[0],
+                     .out = r->din[0].data};
+
+        multiply(r, &p->input, &t, NULL);
+    }
 }
 
 /* Rows of W are columns of X, or transposed of dY; the other side is read as it lies. */

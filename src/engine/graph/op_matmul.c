@@ -101,17 +101,18 @@ static void multiply(const ax_run *r, const product *p, const float *x, const fl
 {
     int64_t block = ax_kernels_get()->tiles->block;
     float *packed = (float *) ((uint8_t *) r->scratch + ax_product_scratch(&p->run));
-    ax_factors f = {.x = x, .y = y, .add = add, .out = out, .scratch = r->scratch};
+    ax_tile t = {.x = x,
+                 .y = p->packed ? packed : y,
+                 .ldy = p->packed ? block : p->run.columns,
+                 .y_block = p->packed ? block * p->run.depth : block,
+                 .add = add,
+                 .out = out};
 
-    f.ldy = p->packed ? block : p->run.columns;
-    f.y_block = p->packed ? block * p->run.depth : block;
-    if (p->packed)
-        f.y = packed;
     if (p->y_at != NULL)
         ax_pack_transposed(y, p->y_at, p->run.depth, p->run.columns, p->to_at, packed);
     else if (p->packed)
         ax_pack_straight(y, p->run.depth, p->run.columns, packed);
-    ax_product_run(r, &p->run, &f);
+    ax_product_run(r, &p->run, &t, NULL);
 }
 
 static ax_status setup(ax_setup *s)

@@ -80,11 +80,15 @@ static void run_pieces(const ax_product *p, const ax_tile *whole, int64_t pieces
     }
 }
 
-static void finish(const ax_product *p, const ax_tile *t, const ax_factors *f)
+/* The columns that t has; all of them are one array. */
+static void finish(const ax_product *p, const ax_tile *t, const ax_curve_of *then)
 {
-    for (int64_t i = 0; i < p->rows; i++)
-        ax_kernels_get()->curve[f->curve](t->columns, f->a, f->b, t->out + p->to[i],
-                                          t->out + p->to[i]);
+    int64_t rows = t->columns == p->columns ? 1 : p->rows;
+    int64_t n = rows == 1 ? p->rows * p->columns : t->columns;
+
+    for (int64_t i = 0; i < rows && n > 0; i++)
+        ax_kernels_get()->curve[then->curve](n, then->a, then->b, t->out + p->to[i],
+                                             t->out + p->to[i]);
 }
 
 /* Columns at a time: one block, so that what is made is still near when it is added to or finished. */
@@ -97,58 +101,50 @@ static int64_t strip_of(const ax_product *p)
 
 static const int32_t no_offset[1] = {0};
 
-/* t is for the first columns; y, start and out move along. */
-static void run_strips(const ax_run *r, const ax_product *p, const ax_factors *f, ax_tile *t,
-                       int64_t strip, int64_t pieces)
+static void run_strips(const ax_run *r, const ax_product *p, const ax_tile *whole,
+                       const ax_curve_of *then, int64_t strip, int64_t pieces)
 {
     int64_t block = ax_kernels_get()->tiles->block;
+    ax_tile t = *whole;
 
     for (int64_t c = 0; c < p->columns && !ax_pool_stopped(r->pool); c += strip) {
-        t->columns = AX_MIN(strip, p->columns - c);
-        t->y = f->y + c / block * f->y_block;
-        t->start = f->start != NULL ? f->start + c : NULL;
-        t->out = f->out + c;
+        t.columns = AX_MIN(strip, p->columns - c);
+        t.y = whole->y + c / block * t.y_block;
+        t.start = whole->start != NULL ? whole->start + c : NULL;
+        t.out = whole->out + c;
         if (pieces > 1)
-            run_pieces(p, t, pieces);
+            run_pieces(p, &t, pieces);
         else
-            ax_kernels_get()->tiles->run(t, p->rows);
-        if (f->curved)
-            finish(p, t, f);
+            ax_kernels_get()->tiles->run(&t, p->rows);
+        if (then != NULL)
+            finish(p, &t, then);
     }
 }
 
-void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f)
+void ax_product_run(const ax_run *r, const ax_product *p, ax_tile *t, const ax_curve_of *then)
 {
     int64_t strip = strip_of(p), pieces = (p->depth + DEPTH - 1) / DEPTH;
-    ax_tile t = {.x = f->x,
-                 .at = p->x_at,
-                 .run = no_offset,
-                 .runs = 1,
-                 .len = p->depth,
-                 .step = p->step,
-                 .y = f->y,
-                 .ldy = f->ldy,
-                 .y_block = f->y_block,
-                 .columns = p->columns,
-                 .start = f->start,
-                 .add = f->add,
-                 .relu = f->relu,
-                 .out = f->out,
-                 .to = p->to};
 
+    t->at = p->x_at;
+    t->to = p->to;
+    t->run = no_offset;
+    t->runs = 1;
+    t->len = p->depth;
+    t->step = p->step;
+    t->columns = p->columns;
     if (p->panels) {
-        copy_panels(p, f->x, f->scratch);
-        t.x = f->scratch;
-        t.at = p->panel_at;
-        t.step = PANEL;
+        copy_panels(p, t->x, r->scratch);
+        t->x = r->scratch;
+        t->at = p->panel_at;
+        t->step = PANEL;
     }
     if (strip < p->columns || pieces > 1) {
-        run_strips(r, p, f, &t, strip, pieces);
+        run_strips(r, p, t, then, strip, pieces);
         return;
     }
-    ax_kernels_get()->tiles->run(&t, p->rows);
-    if (f->curved)
-        finish(p, &t, f);
+    ax_kernels_get()->tiles->run(t, p->rows);
+    if (then != NULL)
+        finish(p, t, then);
 }
 
 size_t ax_packed_floats(int64_t depth, int64_t columns)

@@ -25,27 +25,24 @@ typedef struct ax_product {
     const int32_t *panel_at, *step_at; /* (rows), (depth): where rows and steps lie in the panels */
 } ax_product;
 
-/* One product. y is as for ax_tile: ldy and y_block. start, add and relu as there. */
-typedef struct ax_factors {
-    const float *x, *y;
-    int64_t ldy, y_block;
-    const float *start; /* (columns) or NULL */
-    bool add;           /* to out */
-    bool relu;
-    bool curved; /* what is done goes through a curve (tensor/kernel.h) */
+/* A curve of tensor/kernel.h with its constants. */
+typedef struct ax_curve_of {
     ax_curve curve;
     float a, b;
-    float *out;
-    float *scratch; /* ax_product_scratch bytes */
-} ax_factors;
+} ax_curve_of;
 
 /* 0, of, 2 of, ...: n offsets in the arena; NULL when there is no memory. */
 int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
 /* x is (rows, depth), or (depth, rows) when it is transposed; out is (rows, columns). The only error: no memory. */
 ax_status ax_product_make(ax_setup *s, ax_product *p, bool transposed, int64_t rows, int64_t depth,
                           int64_t columns);
+/* Bytes of scratch, from the beginning of r->scratch, that ax_product_run uses. */
 size_t ax_product_scratch(const ax_product *p);
-void ax_product_run(const ax_run *r, const ax_product *p, const ax_factors *f);
+/*
+ * In t the caller sets x, y, ldy, y_block, start, add, relu and out; the rest is filled in, and t is used up. then: what
+ * is done to the sums at last; may be NULL.
+ */
+void ax_product_run(const ax_run *r, const ax_product *p, ax_tile *t, const ax_curve_of *then);
 
 /* Floats of y (depth, columns) packed by blocks. */
 size_t ax_packed_floats(int64_t depth, int64_t columns);
