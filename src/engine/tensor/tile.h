@@ -5,7 +5,7 @@
  * products of a dense layer are all the same sum:
  *
  *     out[p][m] = sum over runs r and steps j of   x[at[p] + run[r] + j * step] * y[row][m]
- *                 with row = r * len + j
+ *                 with row = r * len + j, or with y_run: row j of what begins at y + y_run[r]
  *
  * Only the meaning of p, r and j differs, and it stands in three small tables of offsets, made when a graph is
  * planned:
@@ -38,6 +38,7 @@ typedef struct ax_tile {
     const int32_t *run; /* (runs) */
     int64_t runs, len, step;
     const float *y;
+    const int64_t *y_run; /* (runs) in floats, or NULL: rows of y follow one another */
     int64_t ldy, y_block;
     int64_t columns;
     const float *start; /* (columns) what the sums start from, or NULL: zero */
