@@ -166,23 +166,35 @@ static void moments_case(const ax_kernels *k, int number, tally *value)
     check_free();
 }
 
+/* g as a relu behind normalize lets it through. */
+static float let_through(const norm *p, int64_t i, bool relu)
+{
+    int64_t c = i % p->columns;
+    double y = (double) p->k[c] * (p->x[i] - p->mean[c]) + p->bias[c];
+
+    return !relu || y > 0 ? p->g[i] : 0;
+}
+
 static void moments_back_case(const ax_kernels *k, int number, tally *value)
 {
     norm p = make_norm(number);
     cells sum = cells_new(p.columns + 2 * MARGIN), product = cells_new(p.columns + 2 * MARGIN);
+    bool relu = unit_below(2) == 0;
 
     for (int64_t c = 0; c < p.columns; c++) {
         float s = sum.before[MARGIN + c];
 
         cells_add(&product, MARGIN + c, 0);
         for (int64_t i = c; i < p.n; i += p.columns) {
-            s += p.g[i];
-            cells_add(&product, MARGIN + c, (double) p.g[i] * (p.x[i] - p.mean[c]));
+            float g = let_through(&p, i, relu);
+
+            s += g;
+            cells_add(&product, MARGIN + c, (double) g * (p.x[i] - p.mean[c]));
         }
         cells_exact(&sum, MARGIN + c, s);
     }
-    k->channels->moments_back(p.rows, p.columns, p.g, p.x, p.mean, sum.got + MARGIN,
-                              product.got + MARGIN);
+    k->channels->moments_back(p.rows, p.columns, p.g, p.x, p.mean, p.k,
+                              relu ? p.bias : NULL, sum.got + MARGIN, product.got + MARGIN);
     tally_count(value, cells_wrong(&sum) + cells_wrong(&product), "case %d: (%d, %d)", number,
                 (int) p.rows, (int) p.columns);
     check_free();
@@ -213,13 +225,13 @@ static void normalize_back_case(const ax_kernels *k, int number, tally *value)
 {
     norm p = make_norm(number);
     cells dx = cells_new(p.n);
-    bool add = unit_below(2) == 0;
+    bool add = unit_below(2) == 0, relu = unit_below(2) == 0;
 
     for (int64_t i = 0; i < p.n; i++) {
         int64_t c = i % p.columns;
         cell want = {0, 0, 0};
 
-        cell_add(&want, (double) p.k[c] * p.g[i]);
+        cell_add(&want, (double) p.k[c] * let_through(&p, i, relu));
         cell_add(&want, -(double) p.k[c] * p.a[c]);
         cell_add(&want, -(double) p.k[c] * p.b[c] * p.x[i]);
         cell_add(&want, (double) p.k[c] * p.b[c] * p.mean[c]);
@@ -227,9 +239,10 @@ static void normalize_back_case(const ax_kernels *k, int number, tally *value)
             cell_add(&want, dx.before[i]);
         cells_set(&dx, i, want);
     }
-    k->channels->normalize_back(p.rows, p.columns, p.g, p.x, p.mean, p.k, p.a, p.b, add, dx.got);
-    tally_count(value, cells_wrong(&dx), "case %d: (%d, %d), add %d", number, (int) p.rows,
-                (int) p.columns, add);
+    k->channels->normalize_back(p.rows, p.columns, p.g, p.x, p.mean, p.k,
+                                relu ? p.bias : NULL, p.a, p.b, add, dx.got);
+    tally_count(value, cells_wrong(&dx), "case %d: (%d, %d), add %d, relu %d", number,
+                (int) p.rows, (int) p.columns, add, relu);
     check_free();
 }
 
