@@ -371,7 +371,7 @@ static void check_shard_count(void)
     int bad = 0;
 
     for (int i = 0; i < AX_COUNT(c); i++)
-        bad += ax_shard_count(c[i].batch, c[i].n_param) != c[i].want;
+        bad += ax_shard_count(c[i].batch, 8, c[i].n_param) != c[i].want;
     unit_check(bad == 0, "the number of shards follows from batch and parameters");
 }
 

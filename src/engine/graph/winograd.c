@@ -15,7 +15,7 @@ static const int32_t no_offset[1] = {0};
 
 bool ax_winograd_pays(int64_t c, int64_t m)
 {
-    return c >= 16 && m >= 16;
+    return c >= 32 && m >= 32;
 }
 
 /* Tiles that fit the bytes: whole tiles of 12 points, at least one of them. */

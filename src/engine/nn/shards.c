@@ -3,9 +3,14 @@
  */
 #include "nn/shards.h"
 
-int ax_shard_count(int64_t batch, int64_t n_param)
+int64_t ax_shard_rows(size_t row_bytes, int64_t n_param)
 {
-    int64_t n = AX_MAX(AX_MIN((batch + 7) / 8, AX_MAX_SHARDS), 1);
+    return (double) row_bytes * 16 < (double) n_param * sizeof(float) ? 12 : 8;
+}
+
+int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param)
+{
+    int64_t n = AX_MAX(AX_MIN((batch + rows - 1) / rows, AX_MAX_SHARDS), 1);
     int64_t room = AX_SHARD_GRADIENT_BYTES / AX_MAX(n_param * (int64_t) sizeof(float), 1);
 
     return (int) AX_MIN(n, AX_MAX(room, AX_MIN(4, batch)));
@@ -61,13 +66,11 @@ static ax_status get(const ax_env *env, size_t count, size_t size, void *out, ax
     return AX_OK;
 }
 
-static ax_status open_lane(ax_shards *s, ax_lane *l, size_t arena, const ax_metrics *metrics,
-                           ax_error *err)
+static ax_status open_lane(ax_shards *s, ax_lane *l, const ax_metrics *metrics, ax_error *err)
 {
     const ax_dataset *d = s->data;
     size_t rows = (size_t) s->rows;
 
-    AX_TRY(get(&s->env, arena, 1, &l->memory, err));
     AX_TRY(get(&s->env, (size_t) s->model->graph->n_param, sizeof(float), &l->grad, err));
     if (d->classes != NULL)
         AX_TRY(get(&s->env, rows, sizeof(int32_t), &l->classes, err));
@@ -93,8 +96,11 @@ static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *er
     for (int k = 0; k < s->n_sizes; k++)
         arena = AX_MAX(arena, ax_plan_arena_bytes(s->plan[k]));
     AX_TRY(get(&s->env, ax_plan_packed_bytes(s->plan[0]), 1, &s->packed, err));
+    arena = (arena + AX_ALIGN - 1) / AX_ALIGN * AX_ALIGN;
+    AX_TRY(get(&s->env, arena, (size_t) s->n, &s->slab, err));
     for (int i = 0; i < s->n; i++) {
-        AX_TRY(open_lane(s, &s->lane[i], arena, spec->metrics, err));
+        s->lane[i].memory = (uint8_t *) s->slab + (size_t) i * arena;
+        AX_TRY(open_lane(s, &s->lane[i], spec->metrics, err));
         s->grad[i] = s->lane[i].grad;
         AX_TRY(make_exec(s, i, rows_of(s, i, s->batch), err));
         AX_TRY(make_exec(s, i, rows_of(s, i, tail), err));
@@ -104,18 +110,34 @@ static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *er
     return AX_OK;
 }
 
+/* What a training keeps of one row. */
+static ax_status weigh_row(const ax_env *env, const ax_model *m, size_t *bytes, ax_error *err)
+{
+    ax_plan_spec spec = {.batch = 1, .training = true, .loss_value = m->loss_value};
+    ax_plan *plan;
+
+    AX_TRY(ax_plan_create(env, m->graph, &spec, &plan, err));
+    *bytes = ax_plan_arena_bytes(plan);
+    ax_plan_free(plan);
+    return AX_OK;
+}
+
 ax_status ax_shards_open(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
                          ax_error *err)
 {
-    int64_t n = ax_shard_count(spec->batch, spec->model->graph->n_param);
+    int64_t n_param = spec->model->graph->n_param, n;
+    size_t row_bytes;
     ax_status status;
 
+    AX_TRY(weigh_row(env, spec->model, &row_bytes, err));
+    n = ax_shard_count(spec->batch, ax_shard_rows(row_bytes, n_param), n_param);
     *out = (ax_shards) {.env = *env,
                         .model = spec->model,
                         .data = spec->data,
                         .class_weight = spec->class_weight,
                         .batch = spec->batch,
                         .rows = (spec->batch + n - 1) / n};
+    out->rows = AX_MIN((out->rows + 3) / 4 * 4, spec->batch); /* whole tiles */
     out->n = (int) ((spec->batch + out->rows - 1) / out->rows);
     ax_scores_open(&out->scores, env, spec->model->n_outputs, spec->model->n_classes);
     status = open_all(out, spec, err);
@@ -129,7 +151,6 @@ static void close_lane(const ax_env *env, ax_lane *l)
     for (int k = 0; k < AX_SHARD_SIZES; k++)
         ax_exec_free(l->exec[k]);
     ax_tally_close(env, &l->tally);
-    ax_free(env, l->memory);
     ax_free(env, l->grad);
     ax_free(env, l->classes);
     ax_free(env, l->values);
@@ -146,6 +167,7 @@ void ax_shards_close(ax_shards *s)
     for (int k = 0; k < s->n_sizes; k++)
         ax_plan_free(s->plan[k]);
     ax_free(&s->env, s->packed);
+    ax_free(&s->env, s->slab);
     ax_scores_close(&s->scores);
     *s = (ax_shards) {.model = NULL};
 }

@@ -18,10 +18,15 @@
 #define AX_SHARD_SIZES 3
 #define AX_SHARD_GRADIENT_BYTES ((int64_t) 256 << 20)
 
-/* clamp(ceil(batch / 8), 1, 16): eight rows fill the kernels' tiles, and their activations stay in the
- * second cache. Fewer when that many gradients would need more than 256 MB, but not fewer than min(4, batch) for
- * that reason. */
-int ax_shard_count(int64_t batch, int64_t n_param);
+/*
+ * Rows that a shard should have. Eight, so that what a network keeps of them stays in the second cache; twelve where that
+ * is little against the weights: then the time goes into reading those, and twelve rows make the most of it, because
+ * that many fill a tile (tensor/tile.h). row_bytes: what a plan keeps of a row.
+ */
+int64_t ax_shard_rows(size_t row_bytes, int64_t n_param);
+/* clamp(ceil(batch / rows), 1, 16), fewer when that many gradients would need more than 256 MB, but not fewer
+ * than min(4, batch) for that reason. */
+int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param);
 
 typedef struct ax_lane {
     void *memory;
@@ -45,6 +50,7 @@ typedef struct ax_shards {
     int64_t size[AX_SHARD_SIZES];
     ax_plan *plan[AX_SHARD_SIZES];
     void *packed; /* weights as the kernels want them, for all lanes */
+    void *slab;   /* the lanes' memory, one after the other: what they keep is within reach of an offset */
     ax_lane lane[AX_MAX_SHARDS];
     float *grad[AX_MAX_SHARDS]; /* the lanes', for ax_reduce_step */
     ax_scores scores;           /* of the epoch, when a metric needs them */

@@ -1,7 +1,8 @@
 /*
  * channel.h: loops over rows of channels, (rows, columns) with the channels last: pools, normalizations, depthwise
  * convolutions. One table an instruction set, reached through ax_kernels_get()->channels. Sums over rows are taken
- * in the order of the rows.
+ * in the order of the rows. columns > 0 except in transpose, rows may be 0. Nothing past the columns of a row is read
+ * or written. Outputs do not overlap inputs.
  */
 #ifndef AX_CHANNEL_H
 #define AX_CHANNEL_H
@@ -9,9 +10,11 @@
 #include "tensor/tile.h"
 
 typedef struct ax_channel_table {
-    /* Largest of `taps` rows x + at[t]; NaN wins, of equal ones the first. where: the t of each; may be NULL. */
+    /* Largest of `taps` > 0 rows x + at[t]; NaN wins, of equal ones or of NaN the first. where: the t of each, which
+     * must fit (taps <= 256); may be NULL. */
     void (*max)(int64_t columns, const float *x, const int32_t *at, int taps, float *y, uint8_t *where);
-    /* dx[at[t] + c] += g[c] for the t with where[c] == t */
+    /* dx[at[t] + c] += g[c] for the t with where[c] == t; rows at[t] may overlap. What gets nothing may change from -0
+     * to 0: the other taps of c are added a zero. */
     void (*max_back)(int64_t columns, const float *g, const uint8_t *where, const int32_t *at, int taps, float *dx);
     /* sum[c] += x - shift[c], square[c] += (x - shift[c])^2, over at most some hundred rows: they are floats */
     void (*moments)(int64_t rows, int64_t columns, const float *x, const float *shift, float *sum, float *square);
