@@ -128,6 +128,8 @@ static void test_isa(const char *isa)
         {.rows = 16, .depth = 1024, .columns = 128},                              /* panels */
         {.rows = 37, .depth = 1030, .columns = 130, .start = true, .relu = true}, /* with tails everywhere */
         {.rows = 29, .depth = 700, .columns = 201, .turned_y = true, .add = true, .after = true},
+        {.rows = 19, .depth = 1024, .columns = 130, .relu = true},
+        {.rows = 23, .depth = 1024, .columns = 130, .add = true},
         {.rows = 3, .depth = 3073, .columns = 65, .start = true, .relu = true},   /* two pieces */
         {.rows = 18, .depth = 6150, .columns = 129, .start = true, .relu = true, .after = true},
         {.rows = 2, .depth = 6150, .columns = 300, .add = true, .relu = true},

@@ -19,10 +19,10 @@
 /* What is known when a graph is planned: sizes and tables. */
 typedef struct ax_product {
     int64_t rows, depth, columns;
-    const int32_t *x_at, *to;          /* (rows) offsets of rows */
+    const int32_t *x_at, *to;          /* (rows + 1) offsets of rows, the last one twice */
     int64_t step;                      /* from one element of a row of x to the next */
     bool panels;                       /* x is copied */
-    const int32_t *panel_at, *step_at; /* (rows), (depth): where rows and steps lie in the panels */
+    const int32_t *panel_at, *step_at; /* (rows + 1), (depth): where rows and steps lie in the panels */
 } ax_product;
 
 /* A curve of tensor/kernel.h with its constants. */
@@ -33,14 +33,14 @@ typedef struct ax_curve_of {
 
 /* 0, of, 2 of, ...: n offsets in the arena; NULL when there is no memory. */
 int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
-/* x is (rows, depth), or (depth, rows) when it is transposed; out is (rows, columns). The only error: no memory. */
+/* x is (rows, depth), or (depth, rows) when transposed; out is (rows, columns). The only error: no memory. */
 ax_status ax_product_make(ax_setup *s, ax_product *p, bool transposed, int64_t rows, int64_t depth,
                           int64_t columns);
 /* Bytes of scratch, from the beginning of r->scratch, that ax_product_run uses. */
 size_t ax_product_scratch(const ax_product *p);
 /*
- * In t the caller sets x, y, ldy, y_block, start, add, relu and out; the rest is filled in, and t is used up. then: what
- * is done to the sums at last; may be NULL.
+ * In t the caller sets x, y, ldy, y_block, start, add, relu and out; the rest is filled in, and t is used up. then:
+ * what is done to the sums at last; may be NULL.
  */
 void ax_product_run(const ax_run *r, const ax_product *p, ax_tile *t, const ax_curve_of *then);
 
