@@ -46,6 +46,9 @@ ax_status ax_cancelled(ax_error *err);
 /* Aligned to AX_ALIGN; NULL when there is none, or size is absurd. Not zeroed. size 0 gives a valid
  * pointer. */
 void *ax_alloc(const ax_env *env, size_t size);
+/* For what is passed over from end to end again and again: asks the system for large pages, where there are any. Up to
+ * 2 MB more are taken from the env. Freed like the others. */
+void *ax_alloc_large(const ax_env *env, size_t size);
 void *ax_zalloc(const ax_env *env, size_t size);
 void ax_free(const ax_env *env, void *p); /* NULL is fine */
 bool ax_may_continue(const ax_env *env);

@@ -86,7 +86,7 @@ static ax_status open_lane(ax_shards *s, ax_lane *l, const ax_metrics *metrics, 
 static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *err)
 {
     int64_t tail = spec->n_train % s->batch; /* rows of the epoch's last batch, if it is smaller */
-    size_t arena = 0;
+    size_t arena = 0, slab;
 
     AX_TRY(need_size(s, s->rows, err));
     if (s->batch % s->rows != 0)
@@ -97,7 +97,9 @@ static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *er
         arena = AX_MAX(arena, ax_plan_arena_bytes(s->plan[k]));
     AX_TRY(get(&s->env, ax_plan_packed_bytes(s->plan[0]), 1, &s->packed, err));
     arena = (arena + AX_ALIGN - 1) / AX_ALIGN * AX_ALIGN;
-    AX_TRY(get(&s->env, arena, (size_t) s->n, &s->slab, err));
+    s->slab = ax_mul_size(arena, (size_t) s->n, &slab) ? ax_alloc_large(&s->env, slab) : NULL;
+    if (s->slab == NULL)
+        return ax_nomem(err);
     for (int i = 0; i < s->n; i++) {
         s->lane[i].memory = (uint8_t *) s->slab + (size_t) i * arena;
         AX_TRY(open_lane(s, &s->lane[i], spec->metrics, err));
