@@ -14,7 +14,7 @@ static const int32_t no_offset[1] = {0};
 
 bool ax_winograd_pays(int64_t c, int64_t m)
 {
-    return c >= 32 && m >= 32;
+    return c >= 16 && m >= 16;
 }
 
 static const ax_winograd_table *kernels_of(const ax_winograd *w)
