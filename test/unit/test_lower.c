@@ -1,8 +1,9 @@
 /*
- * test_lower.c: what lowering makes of a graph against the graph as it stands. Random stacks of convolutions (any
- * kernel, stride, dilation, pads, groups, odd sizes), normalizations, activations, pools and shortcuts run through
- * two plans: one plain, whose operators have oracles of their own, and one lowered. Outputs, gradients of all weights
- * and of the running statistics must agree, on every instruction set.
+ * test_lower.c: what lowering makes of a graph against the graph as it stands. Random stacks of
+ * convolutions (any kernel, stride, dilation, pads, groups, odd sizes), normalizations,
+ * activations, pools and shortcuts run through two plans: one plain, whose operators have oracles
+ * of their own, and one lowered. Outputs, gradients of all weights and of the running statistics
+ * must agree, on every instruction set.
  */
 #include "graph/plan.h"
 #include "unit.h"
@@ -15,7 +16,8 @@
 
 static ax_error err;
 
-/* ---- random networks --------------------------------------------------------------------------------------- */
+/* ---- random networks
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct net {
     ax_graph *g;
@@ -27,7 +29,7 @@ typedef struct net {
 static int weight(net *t, int rank, const int64_t *dim, float lo, float hi, bool trainable)
 {
     ax_shape s = ax_shape_of(rank, dim);
-    float *data = malloc((size_t) ax_shape_elements(&s) * sizeof(float));
+    float *data = malloc((size_t)ax_shape_elements(&s) * sizeof(float));
     char name[32];
     int v = -1;
 
@@ -52,23 +54,25 @@ static int after(int in, int64_t k, int64_t stride, int64_t dilation, int64_t pa
 {
     int64_t room = in + 2 * pad - (k - 1) * dilation - 1;
 
-    return room < 0 ? 0 : (int) (room / stride) + 1;
+    return room < 0 ? 0 : (int)(room / stride) + 1;
 }
 
 static void add_conv(net *t)
 {
     int axes = t->h > 0 ? 2 : 1, h, w;
-    int64_t groups = unit_below(4) == 0 && t->channels % 2 == 0 ? 2 : unit_below(6) == 0 ? t->channels : 1;
-    int64_t m = groups * (1 + (int) unit_below(groups == 1 ? 40 : 3));
+    int64_t groups = unit_below(4) == 0 && t->channels % 2 == 0 ? 2
+                     : unit_below(6) == 0                       ? t->channels
+                                                                : 1;
+    int64_t m = groups * (1 + (int)unit_below(groups == 1 ? 40 : 3));
     int64_t k[2], s[2], d[2], p[4], dim[4];
     int in[3] = {t->value};
     ax_attr attr[5];
 
     for (int i = 0; i < 2; i++) {
-        k[i] = 1 + (int) unit_below(4);
+        k[i] = 1 + (int)unit_below(4);
         s[i] = unit_below(3) == 0 ? 2 : 1;
         d[i] = unit_below(5) == 0 ? 2 : 1;
-        p[i] = unit_below(2) == 0 ? 0 : (int64_t) unit_below((int) k[i]);
+        p[i] = unit_below(2) == 0 ? 0 : (int64_t)unit_below((int)k[i]);
         p[i + axes] = p[i];
     }
     h = axes == 2 ? after(t->h, k[0], s[0], d[0], p[0]) : 0;
@@ -86,7 +90,7 @@ static void add_conv(net *t)
     attr[3] = ax_attr_is("pads", 2 * axes, p);
     attr[4] = ax_attr_i("group", groups);
     node(t, "Conv", 3, in, 5, attr);
-    t->channels = (int) m;
+    t->channels = (int)m;
     t->h = h;
     t->w = w;
     t->shortcut = -1;
@@ -100,9 +104,9 @@ static void add_pool(net *t, bool two)
     ax_attr attr[3];
 
     for (int i = 0; i < 2; i++) {
-        k[i] = two ? 2 : 2 + (int) unit_below(2);
-        s[i] = two ? 2 : 1 + (int) unit_below(2);
-        p[i] = p[i + axes] = two ? 0 : (int64_t) unit_below(2);
+        k[i] = two ? 2 : 2 + (int)unit_below(2);
+        s[i] = two ? 2 : 1 + (int)unit_below(2);
+        p[i] = p[i + axes] = two ? 0 : (int64_t)unit_below(2);
     }
     h = axes == 2 ? after(t->h, k[0], s[0], 1, p[0]) : 0;
     w = after(t->w, k[axes - 1], s[axes - 1], 1, p[axes - 1]);
@@ -138,7 +142,7 @@ static void add_shortcut(net *t)
 /* A constant, as rank 0 or 1. */
 static int constant(net *t, float v)
 {
-    return weight(t, (int) unit_below(2), (const int64_t[]){1}, v, v, false);
+    return weight(t, (int)unit_below(2), (const int64_t[]){1}, v, v, false);
 }
 
 /* Two inputs in either order. */
@@ -149,7 +153,8 @@ static void either(net *t, const char *op, int a, int b)
     node(t, op, 2, (const int[]){turned ? b : a, turned ? a : b}, 0, NULL);
 }
 
-/* Gelu as exporters write it, in all its spellings; broken: with a constant that makes it something else. */
+/* Gelu as exporters write it, in all its spellings; broken: with a constant that makes it something
+ * else. */
 static void add_gelu(net *t, bool broken)
 {
     int x = t->value;
@@ -179,7 +184,7 @@ static void add_curve(net *t)
 {
     static const char *const op[] = {"Relu", "Gelu", "Sigmoid", "Elu", "Tanh", "LeakyRelu", "Selu"};
     ax_attr tanh = ax_attr_s("approximate", "tanh");
-    int which = (int) unit_below(AX_COUNT(op) + 4);
+    int which = (int)unit_below(AX_COUNT(op) + 4);
 
     if (which < AX_COUNT(op))
         node(t, op[which], 1, &t->value, which == 1, &tanh);
@@ -192,7 +197,7 @@ static void add_dense(net *t)
 {
     ax_attr transposed = ax_attr_i("transB", 1);
     ax_tensor shape[256];
-    int64_t n = 1 + (int) unit_below(50), m = 1 + (int) unit_below(50), k;
+    int64_t n = 1 + (int)unit_below(50), m = 1 + (int)unit_below(50), k;
     int in[3];
 
     node(t, "Flatten", 1, &t->value, 0, NULL);
@@ -220,11 +225,14 @@ static void add_dense(net *t)
 
 static net random_net(int layers)
 {
-    net t = {.channels = 1 + (int) unit_below(5), .h = unit_below(5) == 0 ? 0 : 6 + (int) unit_below(14), .shortcut = -1};
+    net t = {.channels = 1 + (int)unit_below(5),
+             .h = unit_below(5) == 0 ? 0 : 6 + (int)unit_below(14),
+             .shortcut = -1};
     ax_shape in;
 
-    t.w = 6 + (int) unit_below(14);
-    in = ax_shape_of(t.h > 0 ? 4 : 3, (const int64_t[]){AX_DIM_BATCH, t.channels, t.h > 0 ? t.h : t.w, t.w});
+    t.w = 6 + (int)unit_below(14);
+    in = ax_shape_of(t.h > 0 ? 4 : 3,
+                     (const int64_t[]){AX_DIM_BATCH, t.channels, t.h > 0 ? t.h : t.w, t.w});
     ax_graph_create(unit_env(), "net", &t.g, &err);
     ax_graph_add_input(t.g, "x", AX_FLOAT, &in, &t.value, &err);
     add_conv(&t);
@@ -261,13 +269,15 @@ static net random_net(int layers)
     return t;
 }
 
-/* ---- two plans ----------------------------------------------------------------------------------------------- */
+/* ---- two plans
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* What one plan makes of one batch. */
 typedef struct result {
     float *out;
     int64_t n_out;
-    double *grad; /* (n_param), shards added up, in the weights' order */
+    double *grad;      /* (n_param), shards added up, in the weights' order */
     float stats[4096]; /* weights that are not trained, after it: running statistics */
 } result;
 
@@ -283,14 +293,14 @@ static void load(void *arg, int shard, ax_exec *e)
     feed *f = arg;
 
     memcpy(ax_exec_value(e, f->t->g->input[0]).data, f->x + shard * f->rows * f->x_row,
-           (size_t) (f->rows * f->x_row) * sizeof(float));
+           (size_t)(f->rows * f->x_row) * sizeof(float));
 }
 
 static void seed_loss(void *arg, int shard, ax_exec *e)
 {
     feed *f = arg;
     int64_t at = shard * f->rows * f->out_row;
-    size_t n = (size_t) (f->rows * f->out_row) * sizeof(float);
+    size_t n = (size_t)(f->rows * f->out_row) * sizeof(float);
 
     memcpy(f->out + at, ax_exec_value(e, f->t->value).data, n);
     if (ax_exec_gradient(e, f->t->value).data != NULL)
@@ -307,7 +317,8 @@ static void *nan_memory(size_t bytes)
 }
 
 /* Gradients that the plan gives on demand, a few rows at a time. */
-static void add_deferred(const net *t, const ax_plan *plan, ax_exec *const *e, int shards, double *sum)
+static void add_deferred(const net *t, const ax_plan *plan, ax_exec *const *e, int shards,
+                         double *sum)
 {
     static float rows[5 * 65536];
 
@@ -361,8 +372,8 @@ static result run(const net *t, bool plain, bool training, int shards, ax_pool *
     ax_status status = ax_plan_create(env, t->g, &spec, &plan, &err);
 
     f->rows = spec.batch;
-    f->out = r.out = nan_memory((size_t) r.n_out * sizeof(float));
-    r.grad = calloc((size_t) t->g->n_param + 1, sizeof(double));
+    f->out = r.out = nan_memory((size_t)r.n_out * sizeof(float));
+    r.grad = calloc((size_t)t->g->n_param + 1, sizeof(double));
     if (status != AX_OK) {
         unit_status(status, AX_OK, &err, "planned");
         return r;
@@ -370,7 +381,7 @@ static result run(const net *t, bool plain, bool training, int shards, ax_pool *
     packed = nan_memory(ax_plan_packed_bytes(plan));
     for (int s = 0; s < shards; s++) {
         memory[s] = nan_memory(ax_plan_arena_bytes(plan));
-        grad[s] = nan_memory((size_t) t->g->n_param * sizeof(float));
+        grad[s] = nan_memory((size_t)t->g->n_param * sizeof(float));
         ax_exec_create(env, plan, memory[s], packed, training ? grad[s] : NULL, &e[s], &err);
     }
     status = ax_exec_pack(e[0], pool, &err);
@@ -401,7 +412,7 @@ static void move_stats(const net *t, float *stats, bool back)
 
         if (w->shape.rank != 1 || n == 0)
             continue;
-        memcpy(back ? w->data : stats, back ? stats : w->data, (size_t) n * sizeof(float));
+        memcpy(back ? w->data : stats, back ? stats : w->data, (size_t)n * sizeof(float));
         stats += n;
     }
 }
@@ -425,7 +436,7 @@ static double stats_error(const result *a, const result *b)
     double worst = 0;
 
     for (int i = 0; i < AX_COUNT(a->stats); i++)
-        worst = fmax(worst, fabs((double) a->stats[i] - b->stats[i]));
+        worst = fmax(worst, fabs((double)a->stats[i] - b->stats[i]));
     return worst;
 }
 
@@ -440,7 +451,7 @@ static double output_error(const result *a, const result *b)
     double scale = 1e-3, worst = 0;
 
     for (int64_t i = 0; i < a->n_out; i++) {
-        double d = fabs((double) a->out[i] - b->out[i]);
+        double d = fabs((double)a->out[i] - b->out[i]);
 
         scale = fmax(scale, fabs(b->out[i]));
         worst = d == d ? fmax(worst, d) : INFINITY;
@@ -449,8 +460,8 @@ static double output_error(const result *a, const result *b)
 }
 
 /*
- * Largest difference of a weight's gradient, relative to the largest gradient there is in it; but one that cancels
- * to nothing (a bias in front of a normalization) counts against the others.
+ * Largest difference of a weight's gradient, relative to the largest gradient there is in it; but
+ * one that cancels to nothing (a bias in front of a normalization) counts against the others.
  */
 static double gradient_error(const net *t, const result *a, const result *b)
 {
@@ -484,28 +495,30 @@ static void compare(const net *t, const char *isa, ax_pool *pool)
 
     ax_graph_infer(t->g, 1, shape, &err);
     n_out = ax_shape_elements(&shape[t->value].shape);
-    f.x_row = ax_shape_span(&t->g->value[t->g->input[0]].shape, 1, t->g->value[t->g->input[0]].shape.rank);
+    f.x_row = ax_shape_span(&t->g->value[t->g->input[0]].shape, 1,
+                            t->g->value[t->g->input[0]].shape.rank);
     f.out_row = n_out;
-    x = malloc((size_t) (ROWS * f.x_row) * sizeof(float));
-    seed = malloc((size_t) (ROWS * n_out) * sizeof(float));
+    x = malloc((size_t)(ROWS * f.x_row) * sizeof(float));
+    seed = malloc((size_t)(ROWS * n_out) * sizeof(float));
     unit_fill(x, ROWS * f.x_row, -1, 1);
     unit_fill(seed, ROWS * n_out, -1, 1);
     f.x = x;
     f.seed = seed;
     want = run(t, true, false, 1, NULL, &f);
     got = run(t, false, false, 1, NULL, &f);
-    unit_check(output_error(&got, &want) < 2e-5, "%s: %d nodes, inference: error %.2g", isa, t->g->n_nodes,
-               output_error(&got, &want));
+    unit_check(output_error(&got, &want) < 2e-5, "%s: %d nodes, inference: error %.2g", isa,
+               t->g->n_nodes, output_error(&got, &want));
     forget(&want);
     forget(&got);
     want = train(t, true, 1, NULL, &f);
     got = train(t, false, 1, NULL, &f);
-    unit_check(output_error(&got, &want) < 1e-4, "%s: training: error %.2g", isa, output_error(&got, &want));
+    unit_check(output_error(&got, &want) < 1e-4, "%s: training: error %.2g", isa,
+               output_error(&got, &want));
     unit_check(gradient_error(t, &got, &want) < 1e-3, "%s: gradients: error %.2g", isa,
                gradient_error(t, &got, &want));
     again = train(t, false, 3, pool, &f);
-    unit_check(gradient_error(t, &again, &want) < 1e-3, "%s: gradients of three shards: error %.2g", isa,
-               gradient_error(t, &again, &want));
+    unit_check(gradient_error(t, &again, &want) < 1e-3, "%s: gradients of three shards: error %.2g",
+               isa, gradient_error(t, &again, &want));
     unit_check(stats_error(&got, &want) < 1e-5 && stats_error(&again, &want) < 1e-5,
                "%s: running statistics", isa);
     forget(&again);
@@ -529,12 +542,12 @@ int main(void)
         }
         for (int round = 0; round < 60; round++) {
             ax_tensor shape[256];
-            net t = random_net((int) unit_below(7));
+            net t = random_net((int)unit_below(7));
 
             /* some windows do not fit after all (a pool of nothing but pads) */
             while (ax_graph_infer(t.g, 1, shape, &err) != AX_OK) {
                 ax_graph_free(t.g);
-                t = random_net((int) unit_below(7));
+                t = random_net((int)unit_below(7));
             }
 
             compare(&t, isa[i], pool);

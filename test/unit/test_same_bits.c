@@ -1,7 +1,8 @@
 /*
- * test_same_bits.c: the same rows, options and seed give the same weights with 1, 2, 3 and 4 threads, on every
- * instruction set: for a network that has all that shards share or meet at (packed weights, Winograd's and depthwise
- * convolutions, pools, BatchNormalization, dropout, deferred gradients of dense layers) and batches that leave rests.
+ * test_same_bits.c: the same rows, options and seed give the same weights with 1, 2, 3 and 4
+ * threads, on every instruction set: for a network that has all that shards share or meet at
+ * (packed weights, Winograd's and depthwise convolutions, pools, BatchNormalization, dropout,
+ * deferred gradients of dense layers) and batches that leave rests.
  */
 #include "unit.h"
 
@@ -12,11 +13,15 @@
 static ax_error err;
 
 static const char layers[] =
-    "[{\"Conv2D\": {\"filters\": 24, \"kernel_size\": 3, \"activation\": \"relu\"}}, {\"MaxPooling2D\": {}},"
-    "{\"Conv2D\": {\"filters\": 40, \"kernel_size\": 3, \"padding\": \"same\"}}, {\"BatchNormalization\": {}}, {\"ReLU\": {}},"
+    "[{\"Conv2D\": {\"filters\": 24, \"kernel_size\": 3, \"activation\": \"relu\"}}, "
+    "{\"MaxPooling2D\": {}},"
+    "{\"Conv2D\": {\"filters\": 40, \"kernel_size\": 3, \"padding\": \"same\"}}, "
+    "{\"BatchNormalization\": {}}, {\"ReLU\": {}},"
     "{\"DepthwiseConv2D\": {\"kernel_size\": 3, \"strides\": 2}}, {\"Dropout\": {\"rate\": 0.2}},"
-    "{\"Flatten\": {}}, {\"Dense\": {\"units\": 33, \"activation\": \"relu\"}}, {\"Dense\": {\"units\": 5}}]";
-static const char options[] = "{\"epochs\": 2, \"batch_size\": 25, \"seed\": 3, \"validation_split\": 0.1}";
+    "{\"Flatten\": {}}, {\"Dense\": {\"units\": 33, \"activation\": \"relu\"}}, {\"Dense\": "
+    "{\"units\": 5}}]";
+static const char options[] =
+    "{\"epochs\": 2, \"batch_size\": 25, \"seed\": 3, \"validation_split\": 0.1}";
 
 static ax_dataset *make_rows(void)
 {
@@ -27,7 +32,7 @@ static ax_dataset *make_rows(void)
     ax_dataset_create(unit_env(), AX_FLOAT, AX_COUNT(row), &d, &err);
     for (int i = 0; i < ROWS; i++) {
         unit_fill(row, AX_COUNT(row), -1, 1);
-        class[i] = (int32_t) unit_below(5);
+        class[i] = (int32_t)unit_below(5);
         ax_dataset_append(d, row, &err);
     }
     ax_dataset_set_classes(d, class, 5, &err);
@@ -66,9 +71,15 @@ static uint64_t hash_of(ax_model *m)
 
 static uint64_t train_and_hash(ax_dataset *d, int threads)
 {
-    const ax_model_spec spec = {.name = "bits", .layers = layers, .layers_len = sizeof(layers) - 1,
-                                .input_type = AX_FLOAT, .input_rank = 3, .input_dim = {16, 16, 3},
-                                .task = AX_TASK_CLASSIFICATION, .n_outputs = 1, .n_classes = 5};
+    const ax_model_spec spec = {.name = "bits",
+                                .layers = layers,
+                                .layers_len = sizeof(layers) - 1,
+                                .input_type = AX_FLOAT,
+                                .input_rank = 3,
+                                .input_dim = {16, 16, 3},
+                                .task = AX_TASK_CLASSIFICATION,
+                                .n_outputs = 1,
+                                .n_classes = 5};
     ax_options *o = NULL;
     ax_model *m = NULL;
     uint64_t h = 0;
@@ -101,8 +112,8 @@ int main(void)
         }
         one = train_and_hash(d, 1);
         for (int threads = 2; threads <= 4; threads++)
-            unit_check(one != 0 && train_and_hash(d, threads) == one, "%s: the same weights with %d threads", isa[i],
-                       threads);
+            unit_check(one != 0 && train_and_hash(d, threads) == one,
+                       "%s: the same weights with %d threads", isa[i], threads);
     }
     ax_dataset_free(d);
     return unit_done();

@@ -1,12 +1,14 @@
 /*
- * test_winograd.c: graph/winograd.h against plain loops in double, on every instruction set: forward with bias, relu,
- * adding and pool, the input's gradient (the same with the kernel turned round) and the kernel's gradient, over odd
- * planes, pads of 0 to 2 and channels that fill no vector.
+ * test_winograd.c: graph/winograd.h against plain loops in double, on every instruction set:
+ * forward with bias, relu, adding and pool, the input's gradient (the same with the kernel turned
+ * round) and the kernel's gradient, over odd planes, pads of 0 to 2 and channels that fill no
+ * vector.
  *
- * The bound. Outputs that come out of the same transformed sums share their rounding, and some of them are sums of few
- * terms (at the edge) or of small ones: an error is counted against the largest sum of magnitudes among the outputs of a
- * plane, or among the nine taps of a kernel's gradient; in units of 2^-24. A plain sum of n terms in floats is wrong by
- * about sqrt(n) of them. BOUND is by how much more a side of 2 and of 4 may be wrong. It is stated here and asserted; the
+ * The bound. Outputs that come out of the same transformed sums share their rounding, and some of
+ * them are sums of few terms (at the edge) or of small ones: an error is counted against the
+ * largest sum of magnitudes among the outputs of a plane, or among the nine taps of a kernel's
+ * gradient; in units of 2^-24. A plain sum of n terms in floats is wrong by about sqrt(n) of them.
+ * BOUND is by how much more a side of 2 and of 4 may be wrong. It is stated here and asserted; the
  * largest that was seen is printed.
  */
 #include "graph/winograd.h"
@@ -15,7 +17,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BOUND(side) ((side) == 2 ? 4.0 : 16.0) /* units of 2^-24 of the magnitudes, times sqrt(terms) */
+#define BOUND(side)                                                                                \
+    ((side) == 2 ? 4.0 : 16.0) /* units of 2^-24 of the magnitudes, times sqrt(terms) */
 #define CASES 30
 
 static ax_error err;
@@ -27,7 +30,7 @@ typedef struct sums {
 
 static sums make_sums(int64_t n)
 {
-    return (sums){calloc((size_t) n + 1, sizeof(double)), calloc((size_t) n + 1, sizeof(double)), n};
+    return (sums){calloc((size_t)n + 1, sizeof(double)), calloc((size_t)n + 1, sizeof(double)), n};
 }
 
 static void free_sums(sums *s)
@@ -48,7 +51,8 @@ static double worst(const sums *s, const float *got, double terms)
     double most = 0;
 
     for (int64_t i = 0; i < s->n; i++) {
-        double d = fabs((double) got[i] - s->value[i]) / (0x1p-24 * sqrt(terms) * (s->size[i] + 1e-30));
+        double d =
+            fabs((double)got[i] - s->value[i]) / (0x1p-24 * sqrt(terms) * (s->size[i] + 1e-30));
 
         most = d == d ? fmax(most, d) : INFINITY;
     }
@@ -62,7 +66,7 @@ typedef struct problem {
 
 static float *random_floats(int64_t n)
 {
-    float *p = malloc((size_t) (n + 64) * sizeof(float));
+    float *p = malloc((size_t)(n + 64) * sizeof(float));
 
     unit_fill_normal(p, n, 1);
     for (int64_t i = n; i < n + 64; i++)
@@ -75,8 +79,14 @@ static problem make_problem(ax_arena *arena, int side, bool pool)
     problem p;
     int64_t top = unit_below(3), left = unit_below(3);
 
-    p.w = (ax_winograd){.n = 1 + unit_below(3), .c = 1 + unit_below(70), .m = 1 + unit_below(70), .in_h = 3 + unit_below(12),
-                        .in_w = 3 + unit_below(12), .top = top, .left = left, .side = side};
+    p.w = (ax_winograd){.n = 1 + unit_below(3),
+                        .c = 1 + unit_below(70),
+                        .m = 1 + unit_below(70),
+                        .in_h = 3 + unit_below(12),
+                        .in_w = 3 + unit_below(12),
+                        .top = top,
+                        .left = left,
+                        .side = side};
     p.w.out_h = p.w.in_h - 2 + top + unit_below(top + 1);
     p.w.out_w = p.w.in_w - 2 + left + unit_below(left + 1);
     if (pool && (p.w.out_h < 2 || p.w.out_w < 2))
@@ -98,7 +108,8 @@ static void free_problem(problem *p)
 }
 
 /* Calls fn for every product of an input, a kernel's element and an output. */
-static void each_product(const problem *p, void (*fn)(void *arg, int64_t x, int64_t k, int64_t y), void *arg)
+static void each_product(const problem *p, void (*fn)(void *arg, int64_t x, int64_t k, int64_t y),
+                         void *arg)
 {
     const ax_winograd *w = &p->w;
 
@@ -112,7 +123,8 @@ static void each_product(const problem *p, void (*fn)(void *arg, int64_t x, int6
                         continue;
                     for (int64_t m = 0; m < w->m; m++)
                         for (int64_t c = 0; c < w->c; c++)
-                            fn(arg, ((n * w->in_h + row) * w->in_w + col) * w->c + c, (m * w->c + c) * 9 + t,
+                            fn(arg, ((n * w->in_h + row) * w->in_w + col) * w->c + c,
+                               (m * w->c + c) * 9 + t,
                                ((n * w->out_h + y) * w->out_w + x) * w->m + m);
                 }
 }
@@ -126,7 +138,7 @@ static void add_output(void *arg, int64_t x, int64_t k, int64_t y)
 {
     walk *a = arg;
 
-    add(a->s, y, (double) a->p->x[x] * a->p->k[k]);
+    add(a->s, y, (double)a->p->x[x] * a->p->k[k]);
 }
 
 /* In the order (tap, c, m). */
@@ -136,20 +148,21 @@ static void add_kernel(void *arg, int64_t x, int64_t k, int64_t y)
     const ax_winograd *w = &a->p->w;
     int64_t m = k / 9 / w->c, c = k / 9 % w->c;
 
-    add(a->s, (k % 9 * w->c + c) * w->m + m, (double) a->p->x[x] * a->p->g[y]);
+    add(a->s, (k % 9 * w->c + c) * w->m + m, (double)a->p->x[x] * a->p->g[y]);
 }
 
 /* The kernel as a plain sum wants it, transformed. */
 static float *pack(const problem *p)
 {
     int64_t block = ax_kernels_get()->tiles->block, blocks = (p->w.m + block - 1) / block;
-    float *direct = calloc((size_t) (blocks * 9 * p->w.c * block), sizeof(float));
-    float *packed = malloc((size_t) ax_winograd_packed(&p->w) * sizeof(float));
+    float *direct = calloc((size_t)(blocks * 9 * p->w.c * block), sizeof(float));
+    float *packed = malloc((size_t)ax_winograd_packed(&p->w) * sizeof(float));
 
     for (int64_t m = 0; m < p->w.m; m++)
         for (int64_t c = 0; c < p->w.c; c++)
             for (int64_t t = 0; t < 9; t++)
-                direct[((m / block * 9 + t) * p->w.c + c) * block + m % block] = p->k[(m * p->w.c + c) * 9 + t];
+                direct[((m / block * 9 + t) * p->w.c + c) * block + m % block] =
+                    p->k[(m * p->w.c + c) * 9 + t];
     ax_winograd_pack(&p->w, direct, packed);
     free(direct);
     return packed;
@@ -175,9 +188,15 @@ static double forward_case(ax_arena *arena, int side)
     problem p = make_problem(arena, side, false);
     int64_t n = p.w.n * p.w.out_h * p.w.out_w * p.w.m;
     bool relu = unit_below(2) == 0, sum = unit_below(2) == 0, biased = unit_below(2) == 0;
-    float *packed = pack(&p), *out = random_floats(n), *scratch = random_floats(ax_winograd_scratch(&p.w));
-    ax_winograd_job job = {.x = p.x, .packed = packed, .start = biased ? p.bias : NULL, .add = sum, .relu = relu,
-                           .out = out, .scratch = scratch};
+    float *packed = pack(&p), *out = random_floats(n),
+          *scratch = random_floats(ax_winograd_scratch(&p.w));
+    ax_winograd_job job = {.x = p.x,
+                           .packed = packed,
+                           .start = biased ? p.bias : NULL,
+                           .add = sum,
+                           .relu = relu,
+                           .out = out,
+                           .scratch = scratch};
     sums s = make_sums(n);
     walk a = {&p, &s};
     double most;
@@ -192,7 +211,7 @@ static double forward_case(ax_arena *arena, int side)
     }
     share_size(&s, n / p.w.n, p.w.m);
     ax_winograd_forward(&p.w, &job);
-    most = worst(&s, out, 9.0 * (double) p.w.c);
+    most = worst(&s, out, 9.0 * (double)p.w.c);
     free_sums(&s);
     free(packed);
     free(out);
@@ -215,7 +234,7 @@ static double kernel_case(ax_arena *arena, int side)
     each_product(&p, add_kernel, &a);
     share_size(&s, n, n / 9);
     ax_winograd_kernel(&p.w, p.x, p.g, dk, scratch, NULL);
-    most = worst(&s, dk, (double) (p.w.n * p.w.out_h * p.w.out_w));
+    most = worst(&s, dk, (double)(p.w.n * p.w.out_h * p.w.out_w));
     free_sums(&s);
     free(scratch);
     free(dk);
@@ -228,10 +247,17 @@ static int pool_case(ax_arena *arena, int side)
 {
     problem p = make_problem(arena, side, true);
     int64_t h = p.w.out_h / 2, w = p.w.out_w / 2, n = p.w.n * h * w * p.w.m;
-    float *packed = pack(&p), *out = random_floats(n), *scratch = random_floats(ax_winograd_scratch(&p.w));
-    uint8_t *where = malloc((size_t) n);
-    ax_winograd_job job = {.x = p.x, .packed = packed, .start = p.bias, .relu = true, .pool = true, .out = out,
-                           .where = where, .scratch = scratch};
+    float *packed = pack(&p), *out = random_floats(n),
+          *scratch = random_floats(ax_winograd_scratch(&p.w));
+    uint8_t *where = malloc((size_t)n);
+    ax_winograd_job job = {.x = p.x,
+                           .packed = packed,
+                           .start = p.bias,
+                           .relu = true,
+                           .pool = true,
+                           .out = out,
+                           .where = where,
+                           .scratch = scratch};
     sums s = make_sums(p.w.n * p.w.out_h * p.w.out_w * p.w.m);
     walk a = {&p, &s};
     int bad = 0;
@@ -243,12 +269,16 @@ static int pool_case(ax_arena *arena, int side)
         double most = 0, chosen = 0;
 
         for (int64_t q = 0; q < 4; q++) {
-            double v = s.value[((sample * p.w.out_h + 2 * y + q / 2) * p.w.out_w + 2 * x + q % 2) * p.w.m + m] + p.bias[m];
+            double v =
+                s.value[((sample * p.w.out_h + 2 * y + q / 2) * p.w.out_w + 2 * x + q % 2) * p.w.m +
+                        m] +
+                p.bias[m];
 
             most = fmax(most, v);
             chosen = q == where[i] ? v : chosen;
         }
-        bad += fabs(out[i] - most) > 1e-3 || fabs(chosen - most) > 1e-3 || (where[i] == 4) != (out[i] == 0);
+        bad += fabs(out[i] - most) > 1e-3 || fabs(chosen - most) > 1e-3 ||
+               (where[i] == 4) != (out[i] == 0);
     }
     free_sums(&s);
     free(packed);
@@ -272,9 +302,10 @@ static void test_side(const char *isa, int side)
         bad += pool_case(&arena, side);
     }
     ax_arena_free(&arena);
-    unit_check(forward <= BOUND(side), "%s, side %d: outputs within the bound: %.2f of %.1f units", isa, side, forward,
-               BOUND(side));
-    unit_check(kernel <= BOUND(side), "%s, side %d: kernel gradients within it: %.2f", isa, side, kernel);
+    unit_check(forward <= BOUND(side), "%s, side %d: outputs within the bound: %.2f of %.1f units",
+               isa, side, forward, BOUND(side));
+    unit_check(kernel <= BOUND(side), "%s, side %d: kernel gradients within it: %.2f", isa, side,
+               kernel);
     unit_check(bad == 0, "%s, side %d: pools take the largest, and say which", isa, side);
 }
 
@@ -285,13 +316,19 @@ static void test_choice(void)
         int64_t size;
         bool pool;
         int side;
-    } c[] = {{4, false, 2}, {6, false, 2}, {8, false, 4}, {13, true, 4}, {32, false, 4}, {5, true, 2}};
+    } c[] = {{4, false, 2}, {6, false, 2},  {8, false, 4},
+             {13, true, 4}, {32, false, 4}, {5, true, 2}};
     ax_arena arena;
     int bad = 0;
 
     ax_arena_init(&arena, unit_env());
     for (int i = 0; i < AX_COUNT(c); i++) {
-        ax_winograd w = {.n = 1, .c = 16, .m = 32, .in_h = c[i].size, .in_w = c[i].size, .out_h = c[i].size,
+        ax_winograd w = {.n = 1,
+                         .c = 16,
+                         .m = 32,
+                         .in_h = c[i].size,
+                         .in_w = c[i].size,
+                         .out_h = c[i].size,
                          .out_w = c[i].size};
 
         bad += ax_winograd_setup(&w, c[i].pool, &arena, &err) != AX_OK || w.side != c[i].side;

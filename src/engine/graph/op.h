@@ -108,8 +108,8 @@ typedef struct ax_op {
     unsigned flags;
     const ax_attr_spec *attr;
     ax_status (*setup)(ax_setup *s);
-    /* Weights -> packed, after every change of them; only in, prep and packed are set. In AX_PACK_PARTS parts at once, or
-     * all in part 0. */
+    /* Weights -> packed, after every change of them; only in, prep and packed are set. In AX_PACK_PARTS parts at
+     * once, or all in part 0. */
     void (*pack)(const ax_run *r, ax_part part);
     void (*forward)(const ax_run *r);
     void (*backward)(const ax_run *r);

@@ -25,8 +25,8 @@ typedef struct ax_winograd {
     int32_t *step;                    /* 0, 1, 2, ... (c) */
 } ax_winograd;
 
-/* Chooses the side, unless w->side says it (2 or 4), and makes tables in the arena. pool: a 2x2 pool follows, and what it
- * drops is left out. */
+/* Chooses the side, unless w->side says it (2 or 4), and makes tables in the arena. pool: a 2x2 pool follows, and
+ * what it drops is left out. */
 ax_status ax_winograd_setup(ax_winograd *w, bool pool, ax_arena *arena, ax_error *err);
 /* Is it worth it for so many channels? */
 bool ax_winograd_pays(int64_t c, int64_t m);

@@ -1,12 +1,12 @@
 /*
- * winograd.h: the transforms of Winograd's convolutions F(2x2, 3x3) and F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for
- * Convolutional Neural Networks", 2015), over n channels side by side. Where a 3x3 window moves by one pixel, a tile
- * of side x side outputs is
+ * winograd.h: the transforms of Winograd's convolutions F(2x2, 3x3) and F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms
+ * for Convolutional Neural Networks", 2015), over n channels side by side. Where a 3x3 window moves by one pixel, a
+ * tile of side x side outputs is
  *
  *     Y = A' [ (G w G') * (B' d B) ] A
  *
- * d: the (side + 2)^2 input pixels; *: element by element, summed over the input channels, which is (side + 2)^2 products
- * of matrices. That is 16 products a channel pair for 4 outputs, or 36 for 16, where the plain sum has 36 and 144. The
+ * d: the (side + 2)^2 input pixels; *: element by element, summed over the input channels, which is (side + 2)^2
+ * products of matrices. That is 16 products a channel pair for 4 outputs, or 36 for 16, where the plain sum has 36 and 144. The
  * gradient of w is the same backwards: dU = (B' d B) * (A dY A'), summed over tiles, and dw = G' dU G.
  *
  * A transformed tile is (side + 2)^2 vectors of channels, `plane` floats apart. The numbers in B, A and G are small for
