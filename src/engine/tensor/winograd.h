@@ -6,8 +6,8 @@
  *     Y = A' [ (G w G') * (B' d B) ] A
  *
  * d: the (side + 2)^2 input pixels; *: element by element, summed over the input channels, which is (side + 2)^2
- * products of matrices. That is 16 products a channel pair for 4 outputs, or 36 for 16, where the plain sum has 36 and 144. The
- * gradient of w is the same backwards: dU = (B' d B) * (A dY A'), summed over tiles, and dw = G' dU G.
+ * products of matrices. That is 16 products a channel pair for 4 outputs, or 36 for 16, where the plain sum has 36 and
+ * 144. The gradient of w is the same backwards: dU = (B' d B) * (A dY A'), summed over tiles, and dw = G' dU G.
  *
  * A transformed tile is (side + 2)^2 vectors of channels, `plane` floats apart. The numbers in B, A and G are small for
  * side 2 (0, 1 and halves) and up to 8 for side 4, so that sums lose bits: test_winograd states and asserts how many.
