@@ -83,6 +83,16 @@ bool ax_add_size(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
+size_t ax_plan_alloc(size_t bytes, size_t count, size_t size)
+{
+    size_t more;
+
+    if (!ax_mul_size(count, size, &more) || !ax_add_size(more, ALLOC_OVERHEAD, &more) ||
+        !ax_add_size(bytes, more, &bytes))
+        return SIZE_MAX;
+    return bytes;
+}
+
 /* ---- arenas ---------------------------------------------------------------------------------- */
 
 struct ax_arena_block {
@@ -130,6 +140,24 @@ static void *take(ax_arena_block *b, size_t at, size_t size)
     REVEAL(p, size);
     memset(p, 0, size);
     return p;
+}
+
+/* With the gaps that alignment may make. */
+static size_t padded(size_t size, size_t requests)
+{
+    return size + requests * (AX_ALIGN + GAP);
+}
+
+size_t ax_arena_room(size_t size, size_t requests)
+{
+    return BLOCK_HEADER + padded(size, requests) + ALLOC_OVERHEAD;
+}
+
+bool ax_arena_reserve(ax_arena *a, size_t size, size_t requests)
+{
+    a->blocks = new_block(a, padded(size, requests));
+    a->used = 0;
+    return a->blocks != NULL;
 }
 
 /* A block for one large request, behind the newest block. */

@@ -566,6 +566,11 @@ size_t ax_plan_packed_bytes(const ax_plan *p)
     return p->packed_bytes;
 }
 
+size_t ax_plan_memory(const ax_plan *p)
+{
+    return p->arena.reserved + p->lowered.graph->arena.reserved;
+}
+
 int64_t ax_plan_batch(const ax_plan *p)
 {
     return p->batch;

@@ -30,6 +30,7 @@ ax_status ax_plan_create(const ax_env *env, const ax_graph *g, const ax_plan_spe
 void ax_plan_free(ax_plan *p);
 size_t ax_plan_arena_bytes(const ax_plan *p); /* what an ax_exec of this plan needs */
 size_t ax_plan_packed_bytes(const ax_plan *p); /* the same for every batch size of a graph */
+size_t ax_plan_memory(const ax_plan *p);       /* what the plan itself has taken from its env */
 int64_t ax_plan_batch(const ax_plan *p);
 /* How the gradient of a trainable weight is laid out in a shard's grad; NULL: as the weight is. */
 const ax_order *ax_plan_order(const ax_plan *p, int value);
@@ -43,6 +44,8 @@ bool ax_plan_defers(const ax_plan *p, int value);
  */
 ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void *packed,
                          float *grad, ax_exec **out, ax_error *err);
+/* What an ax_exec of this plan takes from its env, besides the arena and the gradient. */
+size_t ax_exec_memory(const ax_plan *p);
 /* Fills packed from the weights: before the first run, and whenever they have changed. pool may be NULL. */
 ax_status ax_exec_pack(ax_exec *e, ax_pool *pool, ax_error *err);
 void ax_exec_free(ax_exec *e);
