@@ -55,7 +55,7 @@ bool ax_mul_size(size_t a, size_t b, size_t *out);
 bool ax_add_size(size_t a, size_t b, size_t *out);
 /* bytes + count * size, as an ax_alloc of that takes it from the env; SIZE_MAX when that is too much to say. For plans
  * of memory: nothing is allocated. */
-size_t ax_plan_alloc(size_t bytes, size_t count, size_t size);
+size_t ax_sum_alloc(size_t bytes, size_t count, size_t size);
 
 /*
  * An arena: many allocations, one free. Blocks grow from the env; small requests share a block.

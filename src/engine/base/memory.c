@@ -83,7 +83,7 @@ bool ax_add_size(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
-size_t ax_plan_alloc(size_t bytes, size_t count, size_t size)
+size_t ax_sum_alloc(size_t bytes, size_t count, size_t size)
 {
     size_t more;
 
