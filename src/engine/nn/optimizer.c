@@ -327,6 +327,16 @@ static update_fn update_of(const ax_optimizer_settings *s)
     return s->amsgrad ? update_amsgrad : s->kind->update;
 }
 
+size_t ax_optimizer_memory(const ax_optimizer_settings *set, int64_t n)
+{
+    size_t bytes = ax_sum_alloc(0, 1, sizeof(ax_optimizer));
+
+    for (int i = 0; i < AX_OPTIMIZER_SLOTS; i++)
+        if ((slots_of(set) >> i & 1) != 0)
+            bytes = ax_sum_alloc(bytes, (size_t) n, sizeof(float));
+    return bytes;
+}
+
 ax_status ax_optimizer_create(const ax_env *env, const ax_optimizer_settings *set, int64_t n,
                               ax_optimizer **out, ax_error *err)
 {

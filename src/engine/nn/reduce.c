@@ -99,11 +99,41 @@ static void cut(ax_reduce *r, const ax_plan *plan)
     }
 }
 
+/* Counts weights and returns how many blocks they are. *makes: are there gradients that are made here? */
+static int64_t count(ax_reduce *r, const ax_plan *plan, bool *makes)
+{
+    const ax_graph *g = r->graph;
+    int64_t n_blocks = 0;
+
+    for (int i = 0; i < g->n_values; i++)
+        if (is_parameter(&g->value[i])) {
+            block like = block_of(g, plan, i, 0);
+
+            n_blocks += blocks_of(&g->value[i], &like);
+            r->orders |= like.order != NULL;
+            *makes |= like.order != NULL || like.deferred;
+            r->n_weights++;
+        }
+    return n_blocks;
+}
+
+size_t ax_reduce_memory(ax_graph *g, const ax_plan *plan)
+{
+    ax_reduce r = {.graph = g};
+    bool makes = false;
+    int64_t n_blocks = count(&r, plan, &makes);
+    size_t bytes = ax_sum_alloc(0, 1, sizeof(r));
+
+    bytes = ax_sum_alloc(bytes, (size_t) n_blocks, sizeof(*r.block));
+    bytes = ax_sum_alloc(bytes, (size_t) r.n_weights, sizeof(*r.scale));
+    return makes ? ax_sum_alloc(bytes, (size_t) g->n_param, sizeof(float)) : bytes;
+}
+
 ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
                            ax_reduce **out, ax_error *err)
 {
     ax_reduce *r = ax_zalloc(env, sizeof(*r));
-    int64_t n_blocks = 0;
+    int64_t n_blocks;
     bool makes = false;
 
     if (r == NULL)
@@ -111,15 +141,7 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, 
     r->env = *env;
     r->graph = g;
     r->optimizer = o;
-    for (int i = 0; i < g->n_values; i++)
-        if (is_parameter(&g->value[i])) {
-            block like = block_of(g, plan, i, 0);
-
-            n_blocks += blocks_of(&g->value[i], &like);
-            r->orders |= like.order != NULL;
-            makes |= like.order != NULL || like.deferred;
-            r->n_weights++;
-        }
+    n_blocks = count(r, plan, &makes);
     if (n_blocks > INT32_MAX) {
         ax_reduce_free(r);
         return ax_fail(err, AX_ERR_LIMIT, "too many parameters");
