@@ -4,6 +4,10 @@
  * aiaas.isa is for tests: it forces the engine onto another instruction set. Its check hook tries the
  * value and puts the old one back, because a check must not change anything; only the assign hook,
  * which cannot fail any more then, switches.
+ *
+ * aiaas.max_memory is made after temp_file_limit: -1 is no limit, and only a superuser (or who was granted SET on it)
+ * changes it, because a limit that its subject can lift limits nothing. work_mem and its kind are no model for it:
+ * they say when to go to disk, and a training cannot.
  */
 #include "postgres.h"
 
@@ -16,6 +20,7 @@
 
 bool aiaas_progress = true;
 int aiaas_cache_size = 256 * 1024;
+int aiaas_max_memory = -1;
 uint32 aiaas_isa_changes = 0;
 
 static int threads = 0;
@@ -77,6 +82,11 @@ void aiaas_guc_init(void)
                             "Least recently used models go first; the one in use always stays.",
                             &aiaas_cache_size, 256 * 1024, 1024, MAX_KILOBYTES, PGC_USERSET,
                             GUC_UNIT_KB, NULL, NULL, NULL);
+    DefineCustomIntVariable("aiaas.max_memory",
+                            "Memory that a training may take; -1 means no limit.",
+                            "A training that would need more is refused before it starts.",
+                            &aiaas_max_memory, -1, -1, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL,
+                            NULL, NULL);
     DefineCustomEnumVariable("aiaas.isa", "Instruction set of the engine, for tests.", NULL, &isa,
                              0, isa_options, PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
                              check_isa, assign_isa, NULL);

@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "limit.h"
 #include "progress.h"
 
 void aiaas_progress_begin(AiaasProgress *p, const char *model)
@@ -68,6 +69,12 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfo(s, ", %.0f s left", r->seconds_total / r->epoch * left);
 }
 
+/* The first epoch also says what the training takes. */
+static int memory_detail(const ax_train_report *r)
+{
+    return r->epoch == 1 ? errdetail("The training takes %s of memory.", aiaas_limit_bytes(r->memory.total)) : 0;
+}
+
 void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
 {
     p->epochs = r->epoch;
@@ -80,7 +87,7 @@ void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
     write_times(&p->line, r);
     show(p, p->line.data);
     if (aiaas_progress)
-        ereport(NOTICE, (errmsg("%s", p->line.data)));
+        ereport(NOTICE, (errmsg("%s", p->line.data), memory_detail(r)));
 }
 
 void aiaas_progress_end(AiaasProgress *p)
