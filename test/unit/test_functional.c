@@ -652,7 +652,7 @@ static void check_slopes(const char *what, probe *p, ax_exec *e, const float *gr
 static void check_gradients(const char *what, const char *layers, const rows *r)
 {
     static probe p;
-    ax_plan_spec spec = {BATCH, true, 0};
+    ax_plan_spec spec = {BATCH, true, 0, true};
     ax_plan *plan = NULL;
     ax_exec *e = NULL;
     void *memory;
@@ -669,7 +669,7 @@ static void check_gradients(const char *what, const char *layers, const rows *r)
     unit_status(ax_plan_create(unit_env(), p.m->graph, &spec, &plan, &err), AX_OK, &err, "%s is planned", what);
     memory = ax_alloc(unit_env(), ax_plan_arena_bytes(plan));
     grad = ax_alloc(unit_env(), (size_t) p.m->graph->n_param * sizeof(float));
-    unit_status(ax_exec_create(unit_env(), plan, memory, grad, &e, &err), AX_OK, &err, "and runs");
+    unit_status(ax_exec_create(unit_env(), plan, memory, NULL, grad, &e, &err), AX_OK, &err, "and runs");
     run(&p, e, true);
     check_slopes(what, &p, e, grad);
     ax_exec_free(e);

@@ -135,11 +135,56 @@ static void add_shortcut(net *t)
     t->shortcut = t->value;
 }
 
+/* A constant, as rank 0 or 1. */
+static int constant(net *t, float v)
+{
+    return weight(t, (int) unit_below(2), (const int64_t[]){1}, v, v, false);
+}
+
+/* Two inputs in either order. */
+static void either(net *t, const char *op, int a, int b)
+{
+    bool turned = unit_below(2) == 0;
+
+    node(t, op, 2, (const int[]){turned ? b : a, turned ? a : b}, 0, NULL);
+}
+
+/* Gelu as exporters write it, in all its spellings; broken: with a constant that makes it something else. */
+static void add_gelu(net *t, bool broken)
+{
+    int x = t->value;
+
+    if (unit_below(2) == 0)
+        node(t, "Div", 2, (const int[]){x, constant(t, 1.41421356f)}, 0, NULL);
+    else
+        either(t, "Mul", x, constant(t, 0.70710678f));
+    node(t, "Erf", 1, &t->value, 0, NULL);
+    either(t, "Add", t->value, constant(t, broken ? 1.5f : 1));
+    either(t, "Mul", t->value, x);
+    either(t, "Mul", t->value, constant(t, 0.5f));
+}
+
 static void add_activation(net *t)
 {
     static const char *const op[] = {"Relu", "Relu", "Relu", "Sigmoid", "Elu", "Tanh"};
 
-    node(t, op[unit_below(AX_COUNT(op))], 1, &t->value, 0, NULL);
+    if (unit_below(6) == 0)
+        add_gelu(t, unit_below(4) == 0);
+    else
+        node(t, op[unit_below(AX_COUNT(op))], 1, &t->value, 0, NULL);
+}
+
+/* What may stand behind a product and be made together with it. */
+static void add_curve(net *t)
+{
+    static const char *const op[] = {"Relu", "Gelu", "Sigmoid", "Elu", "Tanh", "LeakyRelu", "Selu"};
+    ax_attr tanh = ax_attr_s("approximate", "tanh");
+    int which = (int) unit_below(AX_COUNT(op) + 4);
+
+    if (which < AX_COUNT(op))
+        node(t, op[which], 1, &t->value, which == 1, &tanh);
+    else if (which < AX_COUNT(op) + 3)
+        add_gelu(t, which == AX_COUNT(op));
 }
 
 /* Flatten and two dense layers: as Gemm either way round, and as MatMul with Add. */
@@ -158,8 +203,7 @@ static void add_dense(net *t)
     in[1] = weight(t, 2, (const int64_t[]){n, k}, -0.2f, 0.2f, true);
     in[2] = weight(t, 1, &n, -0.2f, 0.2f, true);
     node(t, "Gemm", 3, in, 1, &transposed);
-    if (unit_below(2) == 0)
-        node(t, "Relu", 1, &t->value, 0, NULL);
+    add_curve(t);
     in[0] = t->value;
     in[1] = weight(t, 2, (const int64_t[]){n, m}, -0.2f, 0.2f, true);
     in[2] = weight(t, 1, &m, -0.2f, 0.2f, true);
@@ -171,7 +215,7 @@ static void add_dense(net *t)
     in[0] = in[2];
     in[1] = t->value;
     node(t, "Add", 2, in, 0, NULL);
-    node(t, "Relu", 1, &t->value, 0, NULL);
+    add_curve(t);
 }
 
 static net random_net(int layers)

@@ -4,57 +4,41 @@
  *   forward    points: rows of X         steps: K    y: W, packed by blocks of columns
  *   d X        points: rows of dY        steps: N    y: W transposed, packed the same way
  *   d W        points: rows of W         steps: rows of X (or of dY)    y: dY (or X), as it lies
- *
- * Long sums are cut into pieces of DEPTH steps, so that the block of y that a piece needs stays in the first cache
- * while all rows pass by.
  */
 #include "graph/dense.h"
 
-#define DEPTH      256
-#define OFFSET_MOST 0x3fffffff
+#include "graph/product.h"
 
 typedef struct dense {
     int64_t rows, k, n;
-    bool bias, relu, transposed, needs_input;
-    int32_t *x_at, *y_at; /* (rows) offsets of rows of X and Y */
-    int32_t *step;        /* (max(k, n)) 0, 1, 2, ... */
-    int32_t *k_at, *n_at; /* rows of packed blocks: (k) or (n) times the block */
-    int32_t *w_at;        /* rows of W */
-    size_t packed_input;  /* where W transposed begins, in floats */
+    bool bias, relu, transposed, needs_input, curved;
+    ax_curve_of curve;
+    ax_product forward, input; /* the second with needs_input */
+    int32_t *step;             /* (max(k, n)) 0, 1, 2, ... */
+    int32_t *to_at;            /* (max(k, n)) rows of packed blocks */
+    int32_t *w_at;             /* rows of W */
+    size_t packed_input;       /* where W transposed begins, in floats */
 } dense;
 
 static const int32_t no_offset[1] = {0};
 
 /* ---- setup ----------------------------------------------------------------------------------- */
 
-static int32_t *multiples(ax_arena *a, int64_t n, int64_t of)
-{
-    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
-
-    for (int64_t i = 0; t != NULL && i < n; i++)
-        t[i] = (int32_t) (i * of);
-    return t;
-}
-
-static int64_t blocks_of(int64_t columns)
-{
-    int block = ax_kernels_get()->tiles->block;
-
-    return (columns + block - 1) / block;
-}
-
 static ax_status make_tables(ax_setup *s, dense *p)
 {
-    int64_t block = ax_kernels_get()->tiles->block;
+    int64_t most = AX_MAX(p->k, p->n);
 
-    p->x_at = multiples(s->arena, p->rows, p->k);
-    p->y_at = multiples(s->arena, p->rows, p->n);
-    p->step = multiples(s->arena, AX_MAX(p->k, p->n), 1);
-    p->k_at = multiples(s->arena, p->k, block);
-    p->n_at = multiples(s->arena, p->n, block);
-    p->w_at = p->transposed ? multiples(s->arena, p->n, p->k) : multiples(s->arena, p->k, p->n);
-    if (p->x_at == NULL || p->y_at == NULL || p->step == NULL || p->k_at == NULL ||
-        p->n_at == NULL || p->w_at == NULL)
+    AX_TRY(ax_product_make(s, &p->forward, false, p->rows, p->k, p->n));
+    s->scratch = ax_product_scratch(&p->forward);
+    if (p->needs_input) {
+        AX_TRY(ax_product_make(s, &p->input, false, p->rows, p->n, p->k));
+        s->scratch_backward = ax_product_scratch(&p->input);
+    }
+    p->step = ax_multiples(s->arena, most, 1);
+    p->to_at = ax_multiples(s->arena, most, ax_kernels_get()->tiles->block);
+    p->w_at = p->transposed ? ax_multiples(s->arena, p->n, p->k)
+                            : ax_multiples(s->arena, p->k, p->n);
+    if (p->step == NULL || p->to_at == NULL || p->w_at == NULL)
         return ax_nomem(s->err);
     return AX_OK;
 }
@@ -63,7 +47,6 @@ static ax_status setup(ax_setup *s, bool relu)
 {
     dense *p = ax_setup_prep(s, sizeof(*p));
     const ax_shape *x = &s->in[0].shape, *w = &s->in[1].shape;
-    int64_t block = ax_kernels_get()->tiles->block;
     size_t floats;
 
     if (p == NULL)
@@ -78,13 +61,13 @@ static ax_status setup(ax_setup *s, bool relu)
     if (x->dim[x->rank - 1] != p->k)
         return ax_setup_fail(s, "the inner dimensions are %lld and %lld",
                              (long long) x->dim[x->rank - 1], (long long) p->k);
-    if (p->rows * AX_MAX(p->k, p->n) > OFFSET_MOST)
+    if (p->rows * AX_MAX(p->k, p->n) > AX_PRODUCT_MOST)
         return ax_setup_fail(s, "the batch is too large");
     AX_TRY(make_tables(s, p));
-    floats = (size_t) (blocks_of(p->n) * p->k * block);
+    floats = ax_packed_floats(p->k, p->n);
     p->packed_input = floats;
     if (p->needs_input)
-        floats += (size_t) (blocks_of(p->k) * p->n * block);
+        floats += ax_packed_floats(p->n, p->k);
     s->packed = floats * sizeof(float);
     s->out[0].type = AX_FLOAT;
     s->out[0].shape = *x;
@@ -102,28 +85,20 @@ static ax_status setup_relu(ax_setup *s)
     return setup(s, true);
 }
 
+static ax_status setup_curve(ax_setup *s)
+{
+    dense *p;
+
+    AX_TRY(setup(s, false));
+    p = s->prep;
+    p->curved = true;
+    p->curve.curve = (ax_curve) ax_node_int(s->node, "curve", 0);
+    p->curve.a = ax_node_float(s->node, "a", 0);
+    p->curve.b = ax_node_float(s->node, "b", 0);
+    return AX_OK;
+}
+
 /* ---- packing --------------------------------------------------------------------------------- */
-
-/* Columns of w (rows, columns) by blocks. */
-static void pack_straight(const float *w, int64_t rows, int64_t columns, float *to)
-{
-    int64_t block = ax_kernels_get()->tiles->block;
-
-    for (int64_t c = 0; c < columns; c += block)
-        for (int64_t i = 0; i < rows; i++, to += block)
-            memcpy(to, w + i * columns + c, (size_t) AX_MIN(block, columns - c) * sizeof(float));
-}
-
-/* Rows of w (rows, columns) become columns, by blocks. */
-static void pack_transposed(const float *w, const int32_t *w_at, int64_t rows, int64_t columns,
-                            const int32_t *to_at, float *to)
-{
-    int64_t block = ax_kernels_get()->tiles->block;
-
-    for (int64_t i = 0; i < rows; i += block, to += columns * block)
-        ax_kernels_get()->channels->transpose(AX_MIN(block, rows - i), columns, w, w_at + i, to,
-                                              to_at);
-}
 
 static void pack(const ax_run *r)
 {
@@ -132,60 +107,37 @@ static void pack(const ax_run *r)
     float *forward = r->packed, *input = forward + p->packed_input;
 
     if (p->transposed)
-        pack_transposed(w, p->w_at, p->n, p->k, p->k_at, forward);
+        ax_pack_transposed(w, p->w_at, p->k, p->n, p->to_at, forward);
     else
-        pack_straight(w, p->k, p->n, forward);
+        ax_pack_straight(w, p->k, p->n, forward);
     if (!p->needs_input)
         return;
     if (p->transposed)
-        pack_straight(w, p->n, p->k, input);
+        ax_pack_straight(w, p->n, p->k, input);
     else
-        pack_transposed(w, p->w_at, p->k, p->n, p->n_at, input);
+        ax_pack_transposed(w, p->w_at, p->n, p->k, p->to_at, input);
 }
 
 /* ---- forward and backward -------------------------------------------------------------------- */
 
-/* out (rows, columns) = x (rows, depth) * packed (depth, columns), what t has beside that included. */
-static void multiply(const ax_run *r, ax_tile t, int64_t rows, int64_t depth)
+/* y is packed weights: block after block. */
+static void multiply(const ax_run *r, const ax_product *p, ax_tile *t, const ax_curve_of *then)
 {
-    const ax_tile_table *tiles = ax_kernels_get()->tiles;
-    const float *x = t.x, *y = t.y;
-    bool relu = t.relu;
-
-    t.run = no_offset;
-    t.runs = 1;
-    t.step = 1;
-    t.ldy = tiles->block;
-    t.y_block = depth * tiles->block;
-    if (rows <= 2) {
-        t.len = depth;
-        tiles->run(&t, rows);
-        return;
-    }
-    for (int64_t k = 0; (k < depth || k == 0) && !ax_pool_stopped(r->pool); k += DEPTH) {
-        t.len = AX_MIN(DEPTH, depth - k);
-        t.x = x + k;
-        t.y = y + k * tiles->block;
-        t.relu = relu && k + DEPTH >= depth;
-        tiles->run(&t, rows);
-        t.start = NULL;
-        t.add = true;
-    }
+    t->ldy = ax_kernels_get()->tiles->block;
+    t->y_block = t->ldy * p->depth;
+    ax_product_run(r, p, t, then);
 }
 
 static void forward(const ax_run *r)
 {
     const dense *p = r->prep;
     ax_tile t = {.x = r->in[0].data,
-                 .at = p->x_at,
                  .y = r->packed,
-                 .columns = p->n,
                  .start = p->bias ? r->in[2].data : NULL,
                  .relu = p->relu,
-                 .out = r->out[0].data,
-                 .to = p->y_at};
+                 .out = r->out[0].data};
 
-    multiply(r, t, p->rows, p->k);
+    multiply(r, &p->forward, &t, p->curved ? &p->curve : NULL);
 }
 
 static void backward(const ax_run *r)
@@ -200,14 +152,11 @@ static void backward(const ax_run *r)
                                            r->dout[0].data, db);
     if (ax_wants_grad(r, 0)) {
         ax_tile t = {.x = r->dout[0].data,
-                     .at = p->y_at,
                      .y = (const float *) r->packed + p->packed_input,
-                     .columns = p->k,
                      .add = r->add[0],
-                     .out = r->din[0].data,
-                     .to = p->x_at};
+                     .out = r->din[0].data};
 
-        multiply(r, t, p->rows, p->n);
+        multiply(r, &p->input, &t, NULL);
     }
 }
 
@@ -246,20 +195,24 @@ static void weight_gradient(const ax_run *const *shard, int n, int64_t from, int
 
 static const ax_attr_spec attrs[] = {
     {"transB", AX_ATTR_INT}, {"needs_input", AX_ATTR_INT}, {NULL, 0}};
+static const ax_attr_spec curve_attrs[] = {{"transB", AX_ATTR_INT}, {"needs_input", AX_ATTR_INT},
+                                           {"curve", AX_ATTR_INT},  {"a", AX_ATTR_FLOAT},
+                                           {"b", AX_ATTR_FLOAT},    {NULL, 0}};
 
-#define DENSE(name, label, kept, setup_fn)                                                         \
+#define DENSE(name, label, kept, known, setup_fn)                                                  \
     const ax_op name = {.type = label,                                                             \
                         .min_in = 2,                                                               \
                         .max_in = 3,                                                               \
                         .min_out = 1,                                                              \
                         .max_out = 1,                                                              \
                         .flags = AX_KEEP_IN0 | (kept),                                             \
-                        .attr = attrs,                                                             \
+                        .attr = known,                                                             \
                         .setup = setup_fn,                                                         \
                         .pack = pack,                                                              \
                         .forward = forward,                                                        \
                         .backward = backward,                                                      \
                         .weight_gradient = weight_gradient}
 
-DENSE(ax_dense, "Dense", 0, setup_plain);
-DENSE(ax_dense_relu, "Dense+Relu", AX_KEEP_OUT, setup_relu);
+DENSE(ax_dense, "Dense", 0, attrs, setup_plain);
+DENSE(ax_dense_relu, "Dense+Relu", AX_KEEP_OUT, attrs, setup_relu);
+DENSE(ax_dense_curve, "Dense+Curve", 0, curve_attrs, setup_curve);

@@ -14,5 +14,7 @@
  * at a time, when the optimizer wants them.
  */
 extern const ax_op ax_dense, ax_dense_relu;
+/* In inference only: then a curve of tensor/kernel.h, attributes curve (its number), a and b. */
+extern const ax_op ax_dense_curve;
 
 #endif /* AX_DENSE_H */

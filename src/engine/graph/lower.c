@@ -11,10 +11,12 @@
  */
 #include "graph/lower.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "graph/dense.h"
 #include "graph/nhwc.h"
+#include "graph/op_common.h"
 #include "graph/op_list.h"
 #include "graph/window.h"
 
@@ -203,6 +205,97 @@ static ax_status lower_conv(lowering *l, const ax_node *n)
                     &l->nhwc[value]);
 }
 
+/* ---- Gelu as exporters write it -------------------------------------------------------------- */
+
+/* Is value the constant c, as one float? */
+static bool is_constant(const lowering *l, int value, double c)
+{
+    const ax_value *v = value >= 0 ? &l->g->value[value] : NULL;
+
+    return v != NULL && v->role == AX_VALUE_WEIGHT && !v->trainable && v->type == AX_FLOAT &&
+           ax_shape_elements(&v->shape) == 1 && v->shape.rank <= 1 && v->data != NULL &&
+           fabs((double) *(const float *) v->data - c) < 1e-6 * fabs(c);
+}
+
+/* The node that gives value, if it is of this kind and nobody else wants what it gives. */
+static const ax_node *made_by(const lowering *l, int value, const ax_op *op)
+{
+    int i = l->g->value[value].producer;
+
+    return i >= 0 && l->uses[value] == 1 && l->g->node[i].op == op ? &l->g->node[i] : NULL;
+}
+
+/* n's other input, where one of the two is value; else -1. */
+static int beside(const ax_node *n, int value)
+{
+    return n->in[0] == value ? n->in[1] : n->in[1] == value ? n->in[0] : -1;
+}
+
+/* Is n x / sqrt(2), or x * sqrt(1/2)? */
+static bool is_scaled(const lowering *l, const ax_node *n, int x)
+{
+    if (n->op == &ax_op_div)
+        return n->in[0] == x && is_constant(l, n->in[1], 1.4142135623730951);
+    return n->op == &ax_op_mul && beside(n, x) >= 0 && is_constant(l, beside(n, x), 0.7071067811865476);
+}
+
+/* The nodes of x * (erf(x / sqrt(2)) + 1) * 0.5, in order; false when what reads x is something else. */
+static bool find_gelu(const lowering *l, int x, const ax_node *part[5])
+{
+    const ax_node *times = l->uses[x] == 2 && l->reader[x] >= 0 ? &l->g->node[l->reader[x]] : NULL;
+    const ax_node *plus, *erf, *half;
+    int scaled, i;
+
+    if (times == NULL || times->op != &ax_op_mul || beside(times, x) < 0)
+        return false;
+    plus = made_by(l, beside(times, x), &ax_op_add);
+    erf = plus == NULL ? NULL : made_by(l, plus->in[0], &ax_op_erf);
+    if (erf == NULL && plus != NULL)
+        erf = made_by(l, plus->in[1], &ax_op_erf);
+    if (erf == NULL || !is_constant(l, beside(plus, erf->out[0]), 1))
+        return false;
+    scaled = erf->in[0];
+    i = l->g->value[scaled].producer;
+    if (i < 0 || l->uses[scaled] != 1 || !is_scaled(l, &l->g->node[i], x) ||
+        l->uses[times->out[0]] != 1 || l->reader[times->out[0]] < 0)
+        return false;
+    half = &l->g->node[l->reader[times->out[0]]];
+    if (half->op != &ax_op_mul || !is_constant(l, beside(half, times->out[0]), 0.5))
+        return false;
+    memcpy(part, (const ax_node *[]){&l->g->node[i], erf, plus, times, half}, 5 * sizeof(*part));
+    return true;
+}
+
+/* Marks what makes a Gelu of x as made; returns the value that it gives, -1 when there is none. */
+static int take_gelu(lowering *l, int x)
+{
+    const ax_node *part[5];
+
+    if (!find_gelu(l, x, part))
+        return -1;
+    for (int i = 0; i < 4; i++)
+        take(l, part[i]);
+    return take(l, part[4]);
+}
+
+static bool begins_gelu(const lowering *l, const ax_node *n)
+{
+    const ax_node *part[5];
+
+    for (int i = 0; i < 2 && (n->op == &ax_op_div || n->op == &ax_op_mul); i++)
+        if (n->in[i] >= 0 && find_gelu(l, n->in[i], part) && part[0] == n)
+            return true;
+    return false;
+}
+
+static ax_status lower_gelu(lowering *l, const ax_node *n)
+{
+    int x = l->g->value[n->in[0]].role == AX_VALUE_WEIGHT ? n->in[1] : n->in[0];
+    int *form = l->plain[x] >= 0 ? l->plain : l->nhwc, in = form[x];
+
+    return add_node(l, &ax_op_gelu, n->name, 1, &in, 0, NULL, &form[take_gelu(l, x)]);
+}
+
 /* ---- dense products -------------------------------------------------------------------------- */
 
 /* A weight matrix that nobody else reads. */
@@ -253,23 +346,48 @@ static int take_bias(lowering *l, int *value)
     return other;
 }
 
+/* The one node that reads value, whatever it is. */
+static const ax_node *next_node(const lowering *l, int value)
+{
+    return l->uses[value] == 1 && l->reader[value] >= 0 ? &l->g->node[l->reader[value]] : NULL;
+}
+
+/* In inference, the curve behind a product as its attributes (3 of them). */
+static bool take_curve(lowering *l, int *value, ax_attr *attr)
+{
+    ax_curve curve = AX_CURVE_GELU;
+    float a = 0, b = 0;
+    const ax_node *n = next_node(l, *value);
+    int gelu = l->training ? -1 : take_gelu(l, *value);
+
+    if (l->training || (gelu < 0 && (n == NULL || !ax_unary_curve(n, &curve, &a, &b))))
+        return false;
+    *value = gelu >= 0 ? gelu : take(l, n);
+    attr[0] = ax_attr_i("curve", curve);
+    attr[1] = ax_attr_f("a", a);
+    attr[2] = ax_attr_f("b", b);
+    return true;
+}
+
 static ax_status lower_dense(lowering *l, const ax_node *n)
 {
     int in[3] = {-1, -1, -1}, value = n->out[0], bias = n->n_in > 2 ? n->in[2] : -1;
     const ax_node *relu;
-    ax_attr attr[2] = {ax_attr_i("transB", ax_node_int(n, "transB", 0)),
+    ax_attr attr[5] = {ax_attr_i("transB", ax_node_int(n, "transB", 0)),
                        ax_attr_i("needs_input", l->needs[n->in[0]])};
+    bool curved;
 
     if (n->op == &ax_op_matmul)
         bias = take_bias(l, &value);
     relu = only_reader(l, value, &ax_op_relu);
     if (relu != NULL)
         value = take(l, relu);
+    curved = relu == NULL && take_curve(l, &value, attr + 2);
     AX_TRY(get_plain(l, n->in[0], &in[0]));
     AX_TRY(get_plain(l, n->in[1], &in[1]));
     AX_TRY(get_plain(l, bias, &in[2]));
-    return add_node(l, relu != NULL ? &ax_dense_relu : &ax_dense, n->name, 3, in, 2, attr,
-                    &l->plain[value]);
+    return add_node(l, relu != NULL ? &ax_dense_relu : curved ? &ax_dense_curve : &ax_dense, n->name,
+                    3, in, curved ? 5 : 2, attr, &l->plain[value]);
 }
 
 /* ---- the others ------------------------------------------------------------------------------ */
@@ -414,6 +532,8 @@ static ax_status lower_node(lowering *l, const ax_node *n)
         return lower_conv(l, n);
     if ((n->op == &ax_op_gemm || n->op == &ax_op_matmul) && can_be_dense(l, n))
         return lower_dense(l, n);
+    if (begins_gelu(l, n))
+        return lower_gelu(l, n);
     if (n->op == &ax_op_transpose && lower_transpose(l, n))
         return AX_OK;
     form = nhwc_form(l, n);

@@ -114,8 +114,7 @@ static void run_a(binary_kind kind, int64_t n, const float *a, float b, float *y
         k->mul_scalar(n, a, b, y);
         break;
     case KIND_DIV:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = a[i] / b;
+        k->div_scalar(n, a, b, y);
         break;
     }
 }
@@ -130,15 +129,13 @@ static void run_b(binary_kind kind, int64_t n, float a, const float *b, float *y
         k->add_scalar(n, b, a, y);
         break;
     case KIND_SUB:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = a - b[i];
+        k->scalar_sub(n, a, b, y);
         break;
     case KIND_MUL:
         k->mul_scalar(n, b, a, y);
         break;
     case KIND_DIV:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = a / b[i];
+        k->scalar_div(n, a, b, y);
         break;
     }
 }
@@ -217,6 +214,28 @@ typedef struct piece {
     int64_t step_a, step_b;
 } piece;
 
+/* dy / b, or -dy * (a / b) / b: n <= CHUNK. */
+static void run_div(const piece *q, int which, float *t)
+{
+    const ax_kernels *k = ax_kernels_get();
+    float over[CHUNK];
+
+    if (q->step_b == 0)
+        k->div_scalar(q->n, q->dy, *q->b, t);
+    else
+        k->div(q->n, q->dy, q->b, t);
+    if (which == 0)
+        return;
+    if (q->step_b == 0)
+        k->div_scalar(q->n, q->a, *q->b, over);
+    else if (q->step_a == 0)
+        k->scalar_div(q->n, *q->a, q->b, over);
+    else
+        k->div(q->n, q->a, q->b, over);
+    k->mul_scalar(q->n, over, -1, over);
+    k->mul(q->n, t, over, t);
+}
+
 /* The gradient of operand `which`, before any summing: in t, or dy itself where nothing is to be
  * done. */
 static const float *piece_gradient(const piece *q, int which, float *t)
@@ -234,15 +253,8 @@ static const float *piece_gradient(const piece *q, int which, float *t)
             k->mul_scalar(q->n, q->dy, *other, t);
         else
             k->mul(q->n, q->dy, other, t);
-    } else if (which == 0) {
-        for (int64_t i = 0; i < q->n; i++)
-            t[i] = q->dy[i] / q->b[i * q->step_b];
     } else {
-        for (int64_t i = 0; i < q->n; i++) {
-            float b = q->b[i * q->step_b];
-
-            t[i] = -q->dy[i] * (q->a[i * q->step_a] / b) / b;
-        }
+        run_div(q, which, t);
     }
     return t;
 }

@@ -27,4 +27,10 @@ ax_status ax_setup_ints(ax_setup *s, int i, const char *name, int max, int64_t *
 /* Marks the axes in set[0..rank); each within -rank..rank-1, none twice. */
 ax_status ax_setup_axes(ax_setup *s, const int64_t *axes, int count, int rank, bool *set);
 
+/*
+ * The function of one number that a node is (op_unary.c), as a kernel with its constants. False when it is none, or one
+ * whose constants are inputs (Clip).
+ */
+bool ax_unary_curve(const ax_node *n, ax_curve *curve, float *a, float *b);
+
 #endif /* AX_OP_COMMON_H */

@@ -18,7 +18,7 @@
 typedef struct dropout_prep {
     bool drops;         /* training, and a ratio above 0 */
     float scale;        /* 1 / (1 - ratio) */
-    uint64_t threshold; /* draws below it drop: ratio * 2^32 */
+    uint32_t threshold; /* draws below it drop: ratio * 2^32 */
     uint64_t seed;
     int64_t rows, width;
 } dropout_prep;
@@ -56,7 +56,7 @@ static ax_status dropout_setup(ax_setup *s)
         return ax_nomem(s->err);
     p->drops = s->training && ratio > 0;
     p->scale = 1 / (1 - ratio);
-    p->threshold = (uint64_t) ((double) ratio * 0x1p32);
+    p->threshold = (uint32_t) ((double) ratio * 0x1p32); /* ratio < 1 is a float: no overflow */
     p->seed = (uint64_t) ax_node_int(s->node, "seed", 0);
     p->rows = shape->rank > 0 ? shape->dim[0] : 1;
     p->width = ax_shape_span(shape, 1, shape->rank);
@@ -65,25 +65,6 @@ static ax_status dropout_setup(ax_setup *s)
     else if (!wants_mask)
         s->alias = 0;
     return AX_OK;
-}
-
-static void draw_row(const dropout_prep *p, uint64_t key, uint64_t row, uint8_t *keep)
-{
-    uint64_t first = row * ((uint64_t) p->width / 2 + 1);
-
-    for (int64_t j = 0; j < p->width; j += 2) {
-        uint64_t bits = ax_rng_at(key, first + (uint64_t) j / 2);
-
-        keep[j] = (bits & 0xffffffffu) >= p->threshold;
-        if (j + 1 < p->width)
-            keep[j + 1] = (bits >> 32) >= p->threshold;
-    }
-}
-
-static void apply(int64_t n, const uint8_t *keep, float scale, const float *x, float *y)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] = keep[i] ? scale * x[i] : 0;
 }
 
 static void dropout_forward(const ax_run *r)
@@ -99,9 +80,13 @@ static void dropout_forward(const ax_run *r)
             memset(mask, 1, (size_t) total);
         return;
     }
-    for (int64_t i = 0; i < p->rows; i++)
-        draw_row(p, key, (uint64_t) (r->row0 + i), keep + i * p->width);
-    apply(total, keep, p->scale, r->in[0].data, r->out[0].data);
+    for (int64_t i = 0; i < p->rows; i++) {
+        uint64_t row = (uint64_t) (r->row0 + i) * ((uint64_t) p->width / 2 + 1);
+
+        ax_kernels_get()->dropout(p->width, key, row, p->threshold, p->scale,
+                                  (const float *) r->in[0].data + i * p->width,
+                                  keep + i * p->width, (float *) r->out[0].data + i * p->width);
+    }
     if (mask)
         memcpy(mask, keep, (size_t) total);
 }
@@ -109,19 +94,12 @@ static void dropout_forward(const ax_run *r)
 static void dropout_backward(const ax_run *r)
 {
     const dropout_prep *p = r->prep;
-    const uint8_t *keep = r->saved;
-    const float *dy = r->dout[0].data;
-    float *dx = r->din[0].data;
-    int64_t total = p->rows * p->width;
 
-    if (!p->drops) {
+    if (!p->drops)
         ax_copy_backward(r);
-    } else if (dx && r->add[0]) {
-        for (int64_t i = 0; i < total; i++)
-            dx[i] += keep[i] ? p->scale * dy[i] : 0;
-    } else if (dx) {
-        apply(total, keep, p->scale, dy, dx);
-    }
+    else if (ax_wants_grad(r, 0))
+        ax_kernels_get()->dropout_back(p->rows * p->width, r->saved, p->scale, r->dout[0].data,
+                                       r->din[0].data, r->add[0]);
 }
 
 static const ax_attr_spec dropout_attrs[] = {{"seed", AX_ATTR_INT}, {NULL, 0}};

@@ -11,6 +11,8 @@
 
 #include "graph/op.h"
 
+#define CHUNK 4096 /* of a row: its sums are floats, those of the row doubles */
+
 typedef struct norm {
     int64_t rows, width;
     float epsilon;
@@ -55,15 +57,15 @@ static ax_status setup(ax_setup *s)
 
 static void row_statistics(const norm *p, const float *x, float *mean, float *inv)
 {
-    double sum = 0, m2 = 0, m;
+    const ax_kernels *k = ax_kernels_get();
+    double sum = 0, squares = 0, n = (double) AX_MAX(p->width, 1);
 
-    for (int64_t i = 0; i < p->width; i++)
-        sum += x[i];
-    m = sum / (double) AX_MAX(p->width, 1);
-    for (int64_t i = 0; i < p->width; i++)
-        m2 += (x[i] - m) * (x[i] - m);
-    *mean = (float) m;
-    *inv = (float) (1.0 / sqrt(m2 / (double) AX_MAX(p->width, 1) + p->epsilon));
+    for (int64_t i = 0; i < p->width; i += CHUNK)
+        sum += (double) k->sum(AX_MIN(CHUNK, p->width - i), x + i);
+    *mean = (float) (sum / n);
+    for (int64_t i = 0; i < p->width; i += CHUNK)
+        squares += (double) k->squares(AX_MIN(CHUNK, p->width - i), x + i, *mean);
+    *inv = (float) (1.0 / sqrt(squares / n + (double) p->epsilon));
 }
 
 static void forward(const ax_run *r)
@@ -77,8 +79,7 @@ static void forward(const ax_run *r)
         float mean, inv;
 
         row_statistics(p, x, &mean, &inv);
-        for (int64_t i = 0; i < p->width; i++)
-            y[i] = (x[i] - mean) * inv * scale[i] + (bias != NULL ? bias[i] : 0);
+        ax_kernels_get()->normalize(p->width, x, mean, inv, scale, bias, y);
         if (saved != NULL) {
             saved[2 * k] = mean;
             saved[2 * k + 1] = inv;
@@ -95,20 +96,21 @@ static void clear(const ax_run *r, int i)
 static void backward_row(const norm *p, const float *x, const float *scale, const float *g,
                          const float *saved, bool add, float *dx)
 {
-    float mean = saved[0], inv = saved[1], a, b;
-    double sum = 0, sum_x = 0;
+    const ax_kernels *k = ax_kernels_get();
+    ax_norm_row s = {.mean = saved[0], .inv = saved[1]};
+    double sum = 0, sum_x = 0, n = (double) AX_MAX(p->width, 1);
 
-    for (int64_t i = 0; i < p->width; i++) {
-        sum += g[i] * scale[i];
-        sum_x += g[i] * scale[i] * ((x[i] - mean) * inv);
-    }
-    a = (float) (sum / (double) AX_MAX(p->width, 1));
-    b = (float) (sum_x / (double) AX_MAX(p->width, 1));
-    for (int64_t i = 0; i < p->width; i++) {
-        float d = inv * (g[i] * scale[i] - a - (x[i] - mean) * inv * b);
+    for (int64_t i = 0; i < p->width; i += CHUNK) {
+        float part, part_x;
 
-        dx[i] = add ? dx[i] + d : d;
+        k->normalize_sums(AX_MIN(CHUNK, p->width - i), x + i, g + i, scale + i, s.mean, s.inv,
+                          &part, &part_x);
+        sum += (double) part;
+        sum_x += (double) part_x;
     }
+    s.a = (float) (sum / n);
+    s.b = (float) (sum_x / n);
+    k->normalize_back(p->width, x, g, scale, &s, dx, add);
 }
 
 static void backward(const ax_run *r)
@@ -123,12 +125,8 @@ static void backward(const ax_run *r)
     clear(r, 1);
     clear(r, 2);
     for (int64_t k = 0; k < p->rows; k++, x += p->width, g += p->width, saved += 2) {
-        if (dscale != NULL)
-            for (int64_t i = 0; i < p->width; i++)
-                dscale[i] += g[i] * ((x[i] - saved[0]) * saved[1]);
-        if (dbias != NULL)
-            for (int64_t i = 0; i < p->width; i++)
-                dbias[i] += g[i];
+        if (dscale != NULL || dbias != NULL)
+            ax_kernels_get()->normalize_weights(p->width, x, g, saved[0], saved[1], dscale, dbias);
         if (dx != NULL)
             backward_row(p, x, scale, g, saved, r->add[0], dx + k * p->width);
     }

@@ -4,8 +4,23 @@
  *
  * Gradients per matrix: dA = G * Bᵀ, dB = Aᵀ * G, summed over the broadcast axes. A stack of matrices times one
  * matrix is one product with all rows.
+ *
+ * The products run through the tiles (product.h), of which the right side is read as it lies where it is small, and
+ * packed otherwise; those with very few columns are left to BLAS.
  */
-#include "graph/op.h"
+#include "graph/product.h"
+
+#define COLUMNS_LEAST 4         /* that a tile is worth */
+#define NEAR_FLOATS   (1 << 14) /* of a right side that the first cache may hold without being packed */
+
+/* One of the three products. */
+typedef struct product {
+    ax_product run;
+    bool tiles;          /* else BLAS */
+    bool packed;         /* the right side is packed first */
+    const int32_t *y_at; /* packed from its transpose: rows of that; else NULL */
+    const int32_t *to_at; /* rows of packed blocks */
+} product;
 
 typedef struct matmul {
     int64_t m, n, k;
@@ -13,6 +28,7 @@ typedef struct matmul {
     int rank;        /* of the batch axes */
     int64_t dim[AX_MAX_RANK];                        /* of the result's batch axes */
     int64_t step_a[AX_MAX_RANK], step_b[AX_MAX_RANK]; /* in elements; 0 where broadcast */
+    product y, da, db;
 } matmul;
 
 /* The shape seen as a stack of matrices: vectors become one. */
@@ -51,6 +67,54 @@ static void output_shape(ax_setup *s, const matmul *p)
         out->dim[out->rank++] = p->n;
 }
 
+/*
+ * out (rows, columns) = x * y. turned_x, turned_y: it stands there transposed. Scratch is asked for in *scratch.
+ * Reading y as it lies must not reach past its end: columns are whole vectors then.
+ */
+static ax_status make_product(ax_setup *s, product *p, bool turned_x, bool turned_y, int64_t rows,
+                              int64_t depth, int64_t columns, size_t *scratch)
+{
+    const ax_tile_table *tiles = ax_kernels_get()->tiles;
+    size_t bytes;
+
+    p->tiles = columns >= COLUMNS_LEAST && depth > 0 &&
+               rows * AX_MAX(depth, columns) <= AX_PRODUCT_MOST &&
+               (columns + tiles->block) * depth <= AX_PRODUCT_MOST;
+    if (!p->tiles)
+        return AX_OK;
+    p->packed = turned_y || columns % tiles->lanes != 0 || columns * depth > NEAR_FLOATS;
+    AX_TRY(ax_product_make(s, &p->run, turned_x, rows, depth, columns));
+    bytes = ax_product_scratch(&p->run);
+    if (p->packed)
+        bytes += ax_packed_floats(depth, columns) * sizeof(float);
+    *scratch = AX_MAX(*scratch, bytes);
+    if (!turned_y)
+        return AX_OK;
+    p->y_at = ax_multiples(s->arena, columns, depth);
+    p->to_at = ax_multiples(s->arena, depth, tiles->block);
+    return p->y_at != NULL && p->to_at != NULL ? AX_OK : ax_nomem(s->err);
+}
+
+/* out = x * y, added to it when add. */
+static void multiply(const ax_run *r, const product *p, const float *x, const float *y, bool add,
+                     float *out)
+{
+    int64_t block = ax_kernels_get()->tiles->block;
+    float *packed = (float *) ((uint8_t *) r->scratch + ax_product_scratch(&p->run));
+    ax_tile t = {.x = x,
+                 .y = p->packed ? packed : y,
+                 .ldy = p->packed ? block : p->run.columns,
+                 .y_block = p->packed ? block * p->run.depth : block,
+                 .add = add,
+                 .out = out};
+
+    if (p->y_at != NULL)
+        ax_pack_transposed(y, p->y_at, p->run.depth, p->run.columns, p->to_at, packed);
+    else if (p->packed)
+        ax_pack_straight(y, p->run.depth, p->run.columns, packed);
+    ax_product_run(r, &p->run, &t, NULL);
+}
+
 static ax_status setup(ax_setup *s)
 {
     matmul *p = ax_setup_prep(s, sizeof(*p));
@@ -85,7 +149,11 @@ static ax_status setup(ax_setup *s)
     output_shape(s, p);
     if (b.rank == 2 && s->in[0].shape.rank > 2)
         s->out[0].shape.dim[s->in[0].shape.rank - 2] = a.dim[a.rank - 2];
-    return AX_OK;
+    AX_TRY(make_product(s, &p->y, false, false, p->m, p->k, p->n, &s->scratch));
+    if (!s->training)
+        return AX_OK;
+    AX_TRY(make_product(s, &p->da, false, true, p->m, p->n, p->k, &s->scratch_backward));
+    return make_product(s, &p->db, true, false, p->k, p->m, p->n, &s->scratch_backward);
 }
 
 /* Where the matrices of batch number i lie in A and B. */
@@ -109,8 +177,11 @@ static void forward(const ax_run *r)
         int64_t at_a, at_b;
 
         offsets(p, i, &at_a, &at_b);
-        ax_gemm(false, false, p->m, p->n, p->k, 1.0f, a + at_a, p->k, b + at_b, p->n, 0.0f,
-                y + i * p->m * p->n, p->n);
+        if (p->y.tiles)
+            multiply(r, &p->y, a + at_a, b + at_b, false, y + i * p->m * p->n);
+        else
+            ax_gemm(false, false, p->m, p->n, p->k, 1.0f, a + at_a, p->k, b + at_b, p->n,
+                    0.0f, y + i * p->m * p->n, p->n);
     }
 }
 
@@ -133,10 +204,14 @@ static void backward(const ax_run *r)
         int64_t at_a, at_b;
 
         offsets(p, i, &at_a, &at_b);
-        if (da != NULL)
+        if (da != NULL && p->da.tiles)
+            multiply(r, &p->da, g, b + at_b, true, da + at_a);
+        else if (da != NULL)
             ax_gemm(false, true, p->m, p->k, p->n, 1.0f, g, p->n, b + at_b, p->n, 1.0f, da + at_a,
                     p->k);
-        if (db != NULL)
+        if (db != NULL && p->db.tiles)
+            multiply(r, &p->db, a + at_a, g, true, db + at_b);
+        else if (db != NULL)
             ax_gemm(true, false, p->k, p->n, p->m, 1.0f, a + at_a, p->k, g, p->n, 1.0f, db + at_b,
                     p->n);
     }

@@ -115,19 +115,19 @@ static void sum_forward(const ax_walk *w, const float *x, float *y)
     }
 }
 
-static float larger(float a, float b)
-{
-    return b > a || isnan(b) ? b : a;
-}
-
 static void max_forward(const ax_walk *w, const float *x, float *y)
 {
+    const ax_kernels *k = ax_kernels_get();
+
     for (ax_walk_at at = {0}; at.run < w->runs; ax_walk_next(w, &at)) {
-        if (w->step_a == 0)
-            y[at.a] = larger(y[at.a], ax_kernels_get()->max(w->n, x + at.whole));
-        else
-            for (int64_t i = 0; i < w->n; i++)
-                y[at.a + i] = larger(y[at.a + i], x[at.whole + i]);
+        float m;
+
+        if (w->step_a == 0) {
+            m = k->max(w->n, x + at.whole);
+            k->maximum(1, y + at.a, &m, y + at.a);
+        } else {
+            k->maximum(w->n, y + at.a, x + at.whole, y + at.a);
+        }
     }
 }
 

@@ -42,15 +42,6 @@ static ax_status softmax_setup(ax_setup *s)
 
 /* ---- contiguous lines ------------------------------------------------------------------------ */
 
-static void line_softmax(int64_t n, const float *x, float *y)
-{
-    const ax_kernels *k = ax_kernels_get();
-
-    k->add_scalar(n, x, -k->max(n, x), y);
-    k->exp(n, y, y);
-    k->mul_scalar(n, y, 1 / k->sum(n, y), y);
-}
-
 static void line_log_softmax(int64_t n, const float *x, float *y)
 {
     const ax_kernels *k = ax_kernels_get();
@@ -66,22 +57,17 @@ static void line_log_softmax(int64_t n, const float *x, float *y)
     k->add_scalar(n, y, -logf(sum), y);
 }
 
-static void line_backward(bool log, int64_t n, const float *y, const float *dy, float *dx, bool add)
+static void line_log_backward(int64_t n, const float *y, const float *dy, float *dx, bool add)
 {
     const ax_kernels *k = ax_kernels_get();
-    float sum = log ? k->sum(n, dy) : k->dot(n, dy, y), t[WIDTH];
+    float sum = k->sum(n, dy), t[WIDTH];
 
     for (int64_t from = 0; from < n; from += WIDTH) {
         int64_t w = AX_MIN(n - from, WIDTH);
 
-        if (log) {
-            k->exp(w, y + from, t);
-            k->mul_scalar(w, t, -sum, t);
-            k->add(w, t, dy + from, t);
-        } else {
-            k->add_scalar(w, dy + from, -sum, t);
-            k->mul(w, t, y + from, t);
-        }
+        k->exp(w, y + from, t);
+        k->mul_scalar(w, t, -sum, t);
+        k->add(w, t, dy + from, t);
         if (add)
             k->add(w, t, dx + from, dx + from);
         else
@@ -95,11 +81,7 @@ static void column_max(const softmax_prep *p, int64_t w, const float *x, float *
 {
     memcpy(m, x, (size_t) w * sizeof(float));
     for (int64_t i = 1; i < p->n; i++)
-        for (int64_t j = 0; j < w; j++) {
-            float v = x[i * p->inner + j];
-
-            m[j] = v > m[j] || isnan(v) ? v : m[j];
-        }
+        ax_kernels_get()->maximum(w, m, x + i * p->inner, m);
 }
 
 static void columns_forward(const softmax_prep *p, int64_t w, const float *x, float *y)
@@ -170,7 +152,7 @@ static void softmax_forward(const ax_run *r)
         if (p->inner == 1 && p->log)
             line_log_softmax(p->n, x, y);
         else if (p->inner == 1)
-            line_softmax(p->n, x, y);
+            ax_kernels_get()->softmax(p->n, x, y);
         else
             for (int64_t j = 0; j < p->inner; j += WIDTH)
                 columns_forward(p, AX_MIN(p->inner - j, WIDTH), x + j, y + j);
@@ -187,8 +169,10 @@ static void softmax_backward(const ax_run *r)
     if (!dx || step == 0)
         return;
     for (int64_t o = 0; o < p->outer; o++, y += step, dy += step, dx += step) {
-        if (p->inner == 1)
-            line_backward(p->log, p->n, y, dy, dx, r->add[0]);
+        if (p->inner == 1 && p->log)
+            line_log_backward(p->n, y, dy, dx, r->add[0]);
+        else if (p->inner == 1)
+            ax_kernels_get()->softmax_back(p->n, y, dy, dx, r->add[0]);
         else
             for (int64_t j = 0; j < p->inner; j += WIDTH)
                 columns_backward(p, AX_MIN(p->inner - j, WIDTH), y + j, dy + j, dx + j, r->add[0]);

@@ -4,17 +4,61 @@
  *     y[i0, ..., in] = x, indexed so that axis k of y is axis perm[k] of x (default: all reversed)
  *     dx = dy transposed back
  *
- * Both directions are one walk over the result in order, gathering from the source by strides.
+ * Both directions are one walk over the result in order, gathering from the source by strides; where two neighbouring
+ * axes of it change places, by squares.
  * Where the elements keep their order (only axes of size 1 moved) the output is an alias.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"
 #include "graph/op_walk.h"
 
+#define SQUARE_LEAST 4          /* rows and columns that squares are worth */
+#define OFFSET_MOST  0x7fffffff /* of a table */
+
+/* A walk, and tables for squares when there are any: the last two axes of the result are then (columns, rows). */
+typedef struct gathering {
+    ax_walk walk;
+    int64_t rows, columns;      /* 0: no squares */
+    const int32_t *from, *to;   /* (rows) in the source, (columns) in the result */
+    ax_walk outer;              /* over the axes before these two */
+} gathering;
+
 typedef struct transpose_prep {
-    ax_walk forward;  /* over y; a: x */
-    ax_walk backward; /* over x; a: y */
+    gathering forward;  /* over y; a: x */
+    gathering backward; /* over x; a: y */
 } transpose_prep;
+
+static int32_t *multiples(ax_arena *a, int64_t n, int64_t of)
+{
+    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
+
+    for (int64_t i = 0; t != NULL && i < n; i++)
+        t[i] = (int32_t) (i * of);
+    return t;
+}
+
+/* Floats whose run strides through the source, across an axis along which the source is whole. */
+static ax_status find_squares(ax_setup *s, gathering *g)
+{
+    const ax_walk *w = &g->walk;
+    int64_t rows = w->n, columns = w->rank > 0 ? w->dim[w->rank - 1] : 0;
+
+    if (ax_dtype_size(s->in[0].type) != sizeof(float) || w->rank == 0 || w->runs == 0 ||
+        w->stride_a[w->rank - 1] != 1 || rows < SQUARE_LEAST || columns < SQUARE_LEAST ||
+        w->step_a > OFFSET_MOST / rows || columns > OFFSET_MOST / rows)
+        return AX_OK;
+    g->from = multiples(s->arena, rows, w->step_a);
+    g->to = multiples(s->arena, columns, rows);
+    if (g->from == NULL || g->to == NULL)
+        return ax_nomem(s->err);
+    g->rows = rows;
+    g->columns = columns;
+    g->outer = *w;
+    g->outer.rank--;
+    g->outer.runs /= columns;
+    g->outer.n = rows * columns;
+    return AX_OK;
+}
 
 static ax_status read_perm(ax_setup *s, int rank, int *perm)
 {
@@ -59,11 +103,12 @@ static ax_status transpose_setup(ax_setup *s)
         a[k] = x_stride[perm[k]];
         b[perm[k]] = y_stride[k];
     }
-    ax_walk_make(&p->forward, y, a, NULL);
-    ax_walk_make(&p->backward, x, b, NULL);
-    if (p->forward.rank == 0 && p->forward.step_a <= 1)
+    ax_walk_make(&p->forward.walk, y, a, NULL);
+    ax_walk_make(&p->backward.walk, x, b, NULL);
+    if (p->forward.walk.rank == 0 && p->forward.walk.step_a <= 1)
         s->alias = 0;
-    return AX_OK;
+    AX_TRY(find_squares(s, &p->forward));
+    return find_squares(s, &p->backward);
 }
 
 static void gather32(const ax_walk *w, const uint32_t *x, uint32_t *y)
@@ -94,11 +139,22 @@ static void gather_runs(const ax_walk *w, size_t size, const char *x, char *y)
         memcpy(y + (size_t) at.whole * size, x + (size_t) at.a * size, (size_t) w->n * size);
 }
 
-static void gather(const ax_walk *w, size_t size, const void *x, void *y)
+static void gather_squares(const gathering *g, const float *x, float *y)
 {
+    for (ax_walk_at at = {0}; at.run < g->outer.runs; ax_walk_next(&g->outer, &at))
+        ax_kernels_get()->channels->transpose(g->rows, g->columns, x + at.a, g->from, y + at.whole,
+                                              g->to);
+}
+
+static void gather(const gathering *g, size_t size, const void *x, void *y)
+{
+    const ax_walk *w = &g->walk;
+
     if (x == y)
         return;
-    if (w->step_a == 1)
+    if (g->rows > 0)
+        gather_squares(g, x, y);
+    else if (w->step_a == 1)
         gather_runs(w, size, x, y);
     else if (size == 4)
         gather32(w, x, y);
@@ -129,7 +185,7 @@ static void transpose_backward(const ax_run *r)
     if (!ax_wants_grad(r, 0))
         return;
     if (r->add[0])
-        gather_add(&p->backward, r->dout[0].data, r->din[0].data);
+        gather_add(&p->backward.walk, r->dout[0].data, r->din[0].data);
     else
         gather(&p->backward, sizeof(float), r->dout[0].data, r->din[0].data);
 }

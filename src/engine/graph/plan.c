@@ -1,7 +1,8 @@
 /*
  * plan.c: from graph to plan.
  *
- * The graph is lowered first (lower.c); from then on it is an ordinary graph. Five passes, each a function of the ones before:
+ * The graph is lowered first (lower.c); from then on it is an ordinary graph. Five passes, each a function of
+ * the ones before:
  *
  *   1. setup: every operator checks its node and says what memory it wants.
  *   2. gradients: which values get one (they depend on a trainable weight and the loss depends on them),

@@ -1,10 +1,10 @@
 /*
  * plan.h: compile once, run many.
  *
- * A plan is a graph made ready for one batch size: lowered to what runs fastest (lower.h), shapes inferred, steps in order (the forward ones,
- * and for training the backward ones derived from them), every buffer placed in one arena by
- * its lifetime. A plan is read-only once made, and holds no tensor bytes; an ax_exec is the memory of one
- * shard that runs it. A training batch is several shards, each an ax_exec, run side by side.
+ * A plan is a graph made ready for one batch size: lowered to what runs fastest (lower.h), shapes inferred,
+ * steps in order (the forward ones, and for training the backward ones derived from them), every buffer placed
+ * in one arena by its lifetime. A plan is read-only once made, and holds no tensor bytes; an ax_exec is the memory
+ * of one shard that runs it. A training batch is several shards, each an ax_exec, run side by side.
  *
  * Between two points where the whole batch must meet (ax_op.forward_merge) a shard runs alone: one task of
  * the pool takes it through load, forward, loss and backward without stopping.

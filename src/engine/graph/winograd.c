@@ -5,9 +5,9 @@
  */
 #include "graph/winograd.h"
 
-#define PLANES     AX_WINOGRAD_PLANES
+#define PLANES       AX_WINOGRAD_PLANES
 #define BATCH_BYTES  ((int64_t) 192 << 10) /* of transformed tiles at a time: part of the second cache */
-#define KERNEL_BYTES ((int64_t) 512 << 10) /* longer sums pay for a gradient: its result is loaded and stored once each */
+#define KERNEL_BYTES ((int64_t) 512 << 10) /* longer sums pay for a gradient, which is loaded and stored for each */
 
 static const int32_t no_offset[1] = {0};
 

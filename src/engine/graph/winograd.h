@@ -1,7 +1,7 @@
 /*
- * winograd.h: 3x3 convolutions with stride 1 by Winograd's F(2x2, 3x3), on channels-last samples: 16 products where the
- * plain sum has 36. tensor/winograd.h has the transforms; this cuts planes into tiles of 2x2 outputs, some dozen of them
- * at a time, so that their transforms stay in the cache.
+ * winograd.h: 3x3 convolutions with stride 1 by Winograd's F(2x2, 3x3), on channels-last samples: 16 products where
+ * the plain sum has 36. tensor/winograd.h has the transforms; this cuts planes into tiles of 2x2 outputs, some dozen
+ * of them at a time, so that their transforms stay in the cache.
  *
  * Tiles are counted over all samples of a shard, so that small planes fill the tiles of a product too. A tile whose 4x4
  * pixels reach over the edge is copied with zeros around; nothing else is padded.

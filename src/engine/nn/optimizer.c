@@ -24,10 +24,6 @@
 #include "nn/setting.h"
 
 typedef void (*begin_fn)(ax_optimizer *o, double rate);
-/* Over n elements; s are the slots' pointers at the first of them. */
-typedef void (*update_fn)(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                          float *p);
-
 enum {
     SGD = 1 << 0,
     RMSPROP = 1 << 1,
@@ -44,7 +40,7 @@ typedef struct ax_optimizer_kind {
     unsigned bit;
     double learning_rate, weight_decay; /* defaults that differ */
     begin_fn begin;
-    update_fn update;
+    size_t update; /* place of the kernel in ax_kernels */
 } kind_row;
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -129,11 +125,7 @@ static void begin_adam(ax_optimizer *o, double rate)
     const ax_optimizer_settings *s = &o->set;
     double t = (double) o->step;
 
-    o->now.adam.beta1 = (float) s->beta_1;
-    o->now.adam.beta2 = (float) s->beta_2;
-    o->now.adam.epsilon = (float) s->epsilon;
-    o->now.adam.step = (float) (rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t)));
-    o->now.adam.decay = 0;
+    o->now.step = (float) (rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t)));
 }
 
 static void begin_nadam(ax_optimizer *o, double rate)
@@ -142,117 +134,20 @@ static void begin_nadam(ax_optimizer *o, double rate)
     double u = b1 * (1 - 0.5 * pow(0.96, t)), u_next = b1 * (1 - 0.5 * pow(0.96, t + 1));
 
     o->momentum_product *= u;
-    o->now.moment = (float) (rate * u_next / (1 - o->momentum_product * u_next));
-    o->now.gradient = (float) (rate * (1 - u) / (1 - o->momentum_product));
+    o->now.of_m = (float) (rate * u_next / (1 - o->momentum_product * u_next));
+    o->now.of_g = (float) (rate * (1 - u) / (1 - o->momentum_product));
     o->now.rectify = (float) (1 / (1 - pow(o->set.beta_2, t)));
 }
 
-static void update_sgd(const ax_optimizer *o, int64_t n, const float *g, float *const *s, float *p)
-{
-    float rate = o->now.rate;
-
-    for (int64_t i = 0; i < n; i++)
-        p[i] -= rate * g[i];
-}
-
-static void update_momentum(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                            float *p)
-{
-    float rate = o->now.rate, momentum = (float) o->set.momentum, *restrict m = s[0];
-
-    for (int64_t i = 0; i < n; i++) {
-        m[i] = momentum * m[i] - rate * g[i];
-        p[i] += m[i];
-    }
-}
-
-static void update_nesterov(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                            float *p)
-{
-    float rate = o->now.rate, momentum = (float) o->set.momentum, *restrict m = s[0];
-
-    for (int64_t i = 0; i < n; i++) {
-        m[i] = momentum * m[i] - rate * g[i];
-        p[i] += momentum * m[i] - rate * g[i];
-    }
-}
-
-static void update_rmsprop(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                           float *p)
-{
-    float rate = o->now.rate, rho = (float) o->set.rho, rest = (float) (1 - o->set.rho);
-    float epsilon = (float) o->set.epsilon, momentum = (float) o->set.momentum;
-    float *restrict v = s[0], *restrict m = s[1], *restrict a = s[2];
-
-    for (int64_t i = 0; i < n; i++) {
-        float d, u;
-
-        v[i] = rho * v[i] + rest * g[i] * g[i];
-        d = v[i];
-        if (a != NULL) {
-            a[i] = rho * a[i] + rest * g[i];
-            /* Rounding may bring the variance below zero. */
-            d = v[i] - a[i] * a[i];
-            d = d < 0 ? 0 : d;
-        }
-        u = rate * g[i] / sqrtf(d + epsilon);
-        if (m != NULL)
-            u = m[i] = momentum * m[i] + u;
-        p[i] -= u;
-    }
-}
-
-static void update_adagrad(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                           float *p)
-{
-    float rate = o->now.rate, epsilon = (float) o->set.epsilon, *restrict v = s[0];
-
-    for (int64_t i = 0; i < n; i++) {
-        v[i] += g[i] * g[i];
-        p[i] -= rate * g[i] / sqrtf(v[i] + epsilon);
-    }
-}
-
-static void update_adam(const ax_optimizer *o, int64_t n, const float *g, float *const *s, float *p)
-{
-    ax_kernels_get()->adam(n, &o->now.adam, g, s[0], s[1], p);
-}
-
-static void update_amsgrad(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                           float *p)
-{
-    const ax_adam_args *a = &o->now.adam;
-    float *restrict m = s[0], *restrict v = s[1], *restrict top = s[2];
-
-    for (int64_t i = 0; i < n; i++) {
-        m[i] += (1 - a->beta1) * (g[i] - m[i]);
-        v[i] += (1 - a->beta2) * (g[i] * g[i] - v[i]);
-        top[i] = v[i] > top[i] ? v[i] : top[i];
-        p[i] -= a->step * m[i] / (sqrtf(top[i]) + a->epsilon);
-    }
-}
-
-static void update_nadam(const ax_optimizer *o, int64_t n, const float *g, float *const *s,
-                         float *p)
-{
-    float rest1 = (float) (1 - o->set.beta_1), rest2 = (float) (1 - o->set.beta_2);
-    float epsilon = (float) o->set.epsilon, of_m = o->now.moment, of_g = o->now.gradient;
-    float rectify = o->now.rectify, *restrict m = s[0], *restrict v = s[1];
-
-    for (int64_t i = 0; i < n; i++) {
-        m[i] += rest1 * (g[i] - m[i]);
-        v[i] += rest2 * (g[i] * g[i] - v[i]);
-        p[i] -= (of_m * m[i] + of_g * g[i]) / (sqrtf(v[i] * rectify) + epsilon);
-    }
-}
+#define KERNEL(name) offsetof(ax_kernels, name)
 
 static const kind_row kind_table[] = {
-    {"sgd", SGD, 0.01, 0, begin_plain, update_sgd},
-    {"rmsprop", RMSPROP, 0.001, 0, begin_plain, update_rmsprop},
-    {"adagrad", ADAGRAD, 0.001, 0, begin_plain, update_adagrad},
-    {"adam", ADAM, 0.001, 0, begin_adam, update_adam},
-    {"adamw", ADAMW, 0.001, 0.004, begin_adam, update_adam},
-    {"nadam", NADAM, 0.001, 0, begin_nadam, update_nadam},
+    {"sgd", SGD, 0.01, 0, begin_plain, KERNEL(sgd)},
+    {"rmsprop", RMSPROP, 0.001, 0, begin_plain, KERNEL(rmsprop)},
+    {"adagrad", ADAGRAD, 0.001, 0, begin_plain, KERNEL(adagrad)},
+    {"adam", ADAM, 0.001, 0, begin_adam, KERNEL(adam)},
+    {"adamw", ADAMW, 0.001, 0.004, begin_adam, KERNEL(adam)},
+    {"nadam", NADAM, 0.001, 0, begin_nadam, KERNEL(nadam)},
 };
 
 /* ---- what the outside calls ------------------------------------------------------------------ */
@@ -320,11 +215,15 @@ static unsigned slots_of(const ax_optimizer_settings *s)
     return 3 | (s->amsgrad ? 4 : 0);
 }
 
-static update_fn update_of(const ax_optimizer_settings *s)
+static ax_update_fn update_of(const ax_optimizer_settings *s)
 {
+    const ax_kernels *k = ax_kernels_get();
+
     if (s->kind->bit == SGD && s->momentum > 0)
-        return s->nesterov ? update_nesterov : update_momentum;
-    return s->amsgrad ? update_amsgrad : s->kind->update;
+        return s->nesterov ? k->nesterov : k->momentum;
+    if (s->amsgrad)
+        return k->amsgrad;
+    return *(const ax_update_fn *) ((const char *) k + s->kind->update);
 }
 
 size_t ax_optimizer_memory(const ax_optimizer_settings *set, int64_t n)
@@ -368,8 +267,13 @@ ax_status ax_optimizer_create(const ax_env *env, const ax_optimizer_settings *se
 void ax_optimizer_begin(ax_optimizer *o, double rate)
 {
     o->step++;
-    o->now.rate = (float) rate;
-    o->now.decay = (float) (rate * o->set.weight_decay);
+    o->now = (ax_update) {.rate = (float) rate,
+                          .decay = (float) (rate * o->set.weight_decay),
+                          .momentum = (float) o->set.momentum,
+                          .rho = (float) o->set.rho,
+                          .beta1 = (float) o->set.beta_1,
+                          .beta2 = (float) o->set.beta_2,
+                          .epsilon = (float) o->set.epsilon};
     o->set.kind->begin(o, rate);
 }
 
@@ -380,9 +284,7 @@ void ax_optimizer_range(const ax_optimizer *o, int64_t from, int64_t to, const f
 
     for (int i = 0; i < AX_OPTIMIZER_SLOTS; i++)
         slot[i] = o->slot[i] != NULL ? o->slot[i] + from : NULL;
-    if (o->set.weight_decay > 0)
-        ax_kernels_get()->axpy(to - from, -o->now.decay, param + from, param + from);
-    update_of(&o->set)(o, to - from, grad + from, slot, param + from);
+    update_of(&o->set)(to - from, &o->now, grad + from, slot, param + from);
 }
 
 void ax_optimizer_free(ax_optimizer *o)

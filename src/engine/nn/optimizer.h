@@ -42,11 +42,7 @@ typedef struct ax_optimizer {
     int64_t step; /* steps begun */
     float *slot[AX_OPTIMIZER_SLOTS]; /* moments and the like, n floats each; NULL: not used */
     double momentum_product;         /* nadam */
-    struct {                         /* scalars of this step */
-        float rate, decay;           /* learning rate; that times weight_decay */
-        float gradient, moment, rectify; /* nadam: factors of g and of m; of v */
-        ax_adam_args adam;
-    } now;
+    ax_update now;                   /* scalars of this step */
 } ax_optimizer;
 
 /*

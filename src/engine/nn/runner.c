@@ -31,6 +31,7 @@ struct ax_runner {
     ax_plan *plan[N_PLANS];
     size_t memory_bytes; /* of every lane's memory */
     void *packed;        /* weights as the kernels want them, for all lanes and plans */
+    size_t packed_bytes;
     bool fresh;          /* packed is what the weights are */
     int n_lanes;
     lane *lane;
@@ -87,7 +88,7 @@ void ax_runner_weights_changed(ax_runner *r)
 
 size_t ax_runner_memory(const ax_runner *r)
 {
-    size_t n = 0;
+    size_t n = r->packed != NULL ? r->packed_bytes : 0;
 
     for (int i = 0; i < r->n_lanes; i++)
         n += r->lane[i].memory != NULL ? r->memory_bytes : 0;
@@ -152,7 +153,8 @@ static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
     lane *l = &r->lane[i];
 
     if (r->packed == NULL) {
-        r->packed = ax_alloc(&r->env, ax_plan_packed_bytes(r->plan[k]));
+        r->packed_bytes = ax_plan_packed_bytes(r->plan[k]);
+        r->packed = ax_alloc(&r->env, r->packed_bytes);
         if (r->packed == NULL)
             return ax_nomem(err);
     }

@@ -32,7 +32,7 @@ ax_status ax_runner_run(ax_runner *r, ax_pool *pool, const void *rows, ax_row_so
                         void *arg, int64_t n, float *out, ax_error *err);
 /* The next run packs the model's weights anew. */
 void ax_runner_weights_changed(ax_runner *r);
-/* Bytes that its lanes hold. */
+/* Bytes that its lanes and the packed weights hold. */
 size_t ax_runner_memory(const ax_runner *r);
 void ax_runner_free(ax_runner *r);
 

@@ -19,9 +19,9 @@
 #define AX_SHARD_GRADIENT_BYTES ((int64_t) 256 << 20)
 
 /*
- * Rows that a shard should have. Eight, so that what a network keeps of them stays in the second cache; twelve where that
- * is little against the weights: then the time goes into reading those, and twelve rows make the most of it, because
- * that many fill a tile (tensor/tile.h). row_bytes: what a plan keeps of a row.
+ * Rows that a shard should have. Eight, so that what a network keeps of them stays in the second cache; twelve where
+ * that is little against the weights: then the time goes into reading those, and twelve rows make the most of it,
+ * because that many fill a tile (tensor/tile.h). row_bytes: what a plan keeps of a row.
  */
 int64_t ax_shard_rows(size_t row_bytes, int64_t n_param);
 /* clamp(ceil(batch / rows), 1, 16), fewer when that many gradients would need more than 256 MB, but not fewer
