@@ -297,7 +297,7 @@ typedef enum ax_train_event {
 typedef struct ax_train_memory {
     size_t rows;       /* the datasets, and the order of their rows */
     size_t weights;    /* the model, what the optimizer keeps of each weight, the best weights */
-    size_t batch;      /* what the shards of a batch keep, their gradients and packed weights: grows with batch_size */
+    size_t batch;      /* what a batch's shards keep, with their gradients and packed weights: grows with batch_size */
     size_t validation;
     size_t total;      /* of these */
 } ax_train_memory;
@@ -327,8 +327,8 @@ ax_status ax_trainer_create(const ax_env *env, ax_model *m, ax_dataset *d, ax_da
                             const ax_options *options, int threads, ax_trainer **out,
                             ax_error *err);
 /*
- * Works for about 20 ms (at least one batch, or getting the memory), then returns: between calls no engine frame is on the
- * stack and no engine thread is working, so the caller may do what it likes. A loss that is NaN or
+ * Works for about 20 ms (at least one batch, or getting the memory), then returns: between calls no engine frame is on
+ * the stack and no engine thread is working, so the caller may do what it likes. A loss that is NaN or
  * infinite: AX_ERR_NUMERIC with epoch, step, and what to try.
  */
 ax_status ax_trainer_step(ax_trainer *t, ax_train_event *event, ax_error *err);

@@ -500,6 +500,7 @@ Datum aiaas_train(PG_FUNCTION_ARGS)
     t->model = "";
     read_arguments(t, fcinfo);
     aiaas_progress_begin(&t->progress, t->model);
+    aiaas_limit_begin();
     check_settings(t);
     t->model_id = aiaas_model_for_training(t->model);
     read_rows(t);

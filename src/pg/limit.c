@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -28,6 +29,16 @@ char *aiaas_limit_bytes(Size bytes)
 static const char *setting(void)
 {
     return GetConfigOptionByName("aiaas.max_memory", NULL, false);
+}
+
+void aiaas_limit_begin(void)
+{
+    if (!aiaas_max_memory_lost || superuser())
+        return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to set parameter \"aiaas.max_memory\""),
+                    errdetail("The session set it before aiaas was loaded, so the limit that is meant for it is not known."),
+                    errhint("Begin a session that does not set it.")));
 }
 
 void aiaas_limit_rows(const char *model, MemoryContext context)

@@ -15,6 +15,9 @@
 /* The limit in bytes; SIZE_MAX when there is none. */
 extern Size aiaas_limit(void);
 
+/* Refuses any training of a session that tried to begin with a limit of its own. */
+extern void aiaas_limit_begin(void);
+
 /* Refuses a training whose rows, all in the context, are too many already. */
 extern void aiaas_limit_rows(const char *model, MemoryContext context);
 

@@ -67,12 +67,8 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfoString(s, ", stopped early");
     else if (left > 0 && r->epoch > 0)
         appendStringInfo(s, ", %.0f s left", r->seconds_total / r->epoch * left);
-}
-
-/* The first epoch also says what the training takes. */
-static int memory_detail(const ax_train_report *r)
-{
-    return r->epoch == 1 ? errdetail("The training takes %s of memory.", aiaas_limit_bytes(r->memory.total)) : 0;
+    if (r->epoch == 1)
+        appendStringInfo(s, ", %s of memory", aiaas_limit_bytes(r->memory.total));
 }
 
 void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
@@ -87,7 +83,7 @@ void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
     write_times(&p->line, r);
     show(p, p->line.data);
     if (aiaas_progress)
-        ereport(NOTICE, (errmsg("%s", p->line.data), memory_detail(r)));
+        ereport(NOTICE, (errmsg("%s", p->line.data)));
 }
 
 void aiaas_progress_end(AiaasProgress *p)

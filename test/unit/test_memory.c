@@ -30,7 +30,8 @@ static const net nets[] = {
      AX_UINT8, AX_TASK_CLASSIFICATION},
     {"a wide perceptron",
      "[{\"Flatten\": {}}, {\"Dense\": {\"units\": 600, \"activation\": \"relu\"}},"
-     " {\"Dense\": {\"units\": 300, \"activation\": \"relu\"}}, {\"Dense\": {\"units\": 10, \"activation\": \"softmax\"}}]",
+     " {\"Dense\": {\"units\": 300, \"activation\": \"relu\"}},"
+     " {\"Dense\": {\"units\": 10, \"activation\": \"softmax\"}}]",
      AX_FLOAT, AX_TASK_CLASSIFICATION},
     {"a small perceptron",
      "[{\"Flatten\": {}}, {\"Dense\": {\"units\": 8, \"activation\": \"tanh\"}}, {\"Dense\": {\"units\": 4}}]",
@@ -111,7 +112,7 @@ static void compare(const char *what, const ax_trainer *t, size_t before, size_t
 static void run(const net *n, int batch, const char *more, int valid, int threads)
 {
     char json[400], what[500];
-    size_t before, opened, made;
+    size_t before, said, made, opened;
     ax_options *o = NULL;
     ax_train_event event = AX_TRAIN_MORE;
     ax_trainer *t = NULL;
@@ -126,8 +127,8 @@ static void run(const net *n, int batch, const char *more, int valid, int thread
     before = unit_live_bytes();
     d = make_rows(n, batch == 1 ? 40 : ROWS);
     v = valid > 0 ? make_rows(n, valid) : NULL;
-    unit_is_int((long long) (unit_live_bytes() - before), (long long) (ax_dataset_memory(d) + (v ? ax_dataset_memory(v) : 0)),
-                "%s: the rows take what they say", what);
+    said = ax_dataset_memory(d) + (v != NULL ? ax_dataset_memory(v) : 0);
+    unit_is_int((long long) (unit_live_bytes() - before), (long long) said, "%s: the rows take what they say", what);
     m = make_model(n, o);
     made = unit_live_bytes();
     unit_status(ax_trainer_create(unit_env(), m, d, v, o, threads, &t, &err), AX_OK, &err, "it is opened");
