@@ -399,6 +399,23 @@ static void test_transpose(const ax_kernels *k)
     tally_check(&value, k->name, "transpose: all sizes, rows anywhere");
 }
 
+static void test_mix_three(const ax_kernels *k)
+{
+    tally value = {0};
+
+    for (int64_t n = 0; n < 70; n++) {
+        const float *plane[3] = {check_floats(n), check_floats(n), check_floats(n)};
+        cells y = cells_new(3 * n);
+
+        for (int64_t i = 0; i < 3 * n; i++)
+            cells_exact(&y, i, plane[i % 3][i / 3]);
+        k->channels->mix_three(n, plane[0], plane[1], plane[2], y.got);
+        tally_count(&value, cells_wrong(&y), "%d pixels", (int) n);
+        check_free();
+    }
+    tally_check(&value, k->name, "mix_three: planes become pixels");
+}
+
 /* ---- all together ---------------------------------------------------------------------------- */
 
 static void test_isa(const ax_kernels *k)
@@ -408,6 +425,7 @@ static void test_isa(const ax_kernels *k)
     test_norm(k);
     test_depthwise(k);
     test_transpose(k);
+    test_mix_three(k);
 }
 
 int main(void)

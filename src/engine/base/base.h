@@ -46,6 +46,9 @@ ax_status ax_cancelled(ax_error *err);
 /* Aligned to AX_ALIGN; NULL when there is none, or size is absurd. Not zeroed. size 0 gives a valid
  * pointer. */
 void *ax_alloc(const ax_env *env, size_t size);
+/* For what is passed over from end to end again and again: asks the system for large pages, where there are any. Up to
+ * 2 MB more are taken from the env. Freed like the others. */
+void *ax_alloc_large(const ax_env *env, size_t size);
 void *ax_zalloc(const ax_env *env, size_t size);
 void ax_free(const ax_env *env, void *p); /* NULL is fine */
 bool ax_may_continue(const ax_env *env);
@@ -56,6 +59,7 @@ bool ax_add_size(size_t a, size_t b, size_t *out);
 /* bytes + count * size, as an ax_alloc of that takes it from the env; SIZE_MAX when that is too much to say. For plans
  * of memory: nothing is allocated. */
 size_t ax_sum_alloc(size_t bytes, size_t count, size_t size);
+size_t ax_sum_large(size_t bytes, size_t size); /* the same for an ax_alloc_large */
 
 /*
  * An arena: many allocations, one free. Blocks grow from the env; small requests share a block.

@@ -14,6 +14,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN 1
@@ -51,6 +52,34 @@ void *ax_alloc(const ax_env *env, size_t size)
     p -= (uintptr_t) p % AX_ALIGN;
     ((void **) (void *) p)[-1] = raw;
     return p;
+}
+
+#define LARGE_PAGE ((size_t) 2 << 20)
+
+void *ax_alloc_large(const ax_env *env, size_t size)
+{
+    char *raw, *p;
+
+    if (size < 2 * LARGE_PAGE || size > SIZE_MAX / 4)
+        return ax_alloc(env, size);
+    raw = env->alloc(env->ctx, size + LARGE_PAGE + sizeof(void *));
+    if (raw == NULL)
+        return NULL;
+    p = raw + sizeof(void *) + LARGE_PAGE - 1;
+    p -= (uintptr_t) p % LARGE_PAGE;
+    ((void **) (void *) p)[-1] = raw;
+#ifdef MADV_HUGEPAGE
+    (void) madvise(p, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish: it works without */
+#endif
+    return p;
+}
+
+size_t ax_sum_large(size_t bytes, size_t size)
+{
+    if (size < 2 * LARGE_PAGE)
+        return ax_sum_alloc(bytes, 1, size);
+    return ax_add_size(bytes, LARGE_PAGE + sizeof(void *), &bytes) && ax_add_size(bytes, size, &bytes) ? bytes
+                                                                                                      : SIZE_MAX;
 }
 
 void *ax_zalloc(const ax_env *env, size_t size)

@@ -9,6 +9,8 @@
 
 #include "graph/product.h"
 
+#define FAMILY_MOST 32
+
 typedef struct dense {
     int64_t rows, k, n;
     bool bias, relu, transposed, needs_input, curved;
@@ -19,8 +21,6 @@ typedef struct dense {
     int32_t *w_at;             /* rows of W */
     size_t packed_input;       /* where W transposed begins, in floats */
 } dense;
-
-static const int32_t no_offset[1] = {0};
 
 /* ---- setup ----------------------------------------------------------------------------------- */
 
@@ -160,26 +160,63 @@ static void backward(const ax_run *r)
     }
 }
 
-/* Rows of W are columns of X, or transposed of dY; the other side is read as it lies. */
-static void weight_gradient(const ax_run *const *shard, int n, int64_t from, int64_t to, float *out)
+/* Shards whose rows one sum takes in: as many rows each, and within reach of an offset. */
+typedef struct family {
+    int n;
+    const float *x, *g; /* of the first */
+    int32_t run[FAMILY_MOST];
+    int64_t y_run[FAMILY_MOST];
+} family;
+
+static int64_t distance(const float *from, const float *to)
+{
+    return ((intptr_t) to - (intptr_t) from) / (intptr_t) sizeof(float);
+}
+
+/* The shards from the first on that belong together. x: what is read by broadcasts. */
+static family gather(const ax_run *const *shard, int n)
 {
     const dense *first = shard[0]->prep;
+    const ax_tensor *x = first->transposed ? &shard[0]->dout[0] : &shard[0]->in[0];
+    const ax_tensor *g = first->transposed ? &shard[0]->in[0] : &shard[0]->dout[0];
+    family f = {.x = x->data, .g = g->data};
+
+    for (; f.n < n && f.n < FAMILY_MOST; f.n++) {
+        const ax_run *r = shard[f.n];
+        const dense *p = r->prep;
+        int64_t at = distance(f.x, p->transposed ? r->dout[0].data : r->in[0].data);
+
+        if (p->rows != first->rows || at > INT32_MAX || at < INT32_MIN)
+            return f;
+        f.run[f.n] = (int32_t) at;
+        f.y_run[f.n] = distance(f.g, p->transposed ? r->in[0].data : r->dout[0].data);
+    }
+    return f;
+}
+
+/*
+ * Rows of W are columns of X, or transposed of dY; the other side is read as it lies. The rows of all shards are one
+ * long sum, so that its result is stored once.
+ */
+static void weight_gradient(const ax_run *const *shard, int n, int64_t from, int64_t to, float *out)
+{
+    const dense *p = shard[0]->prep;
     const ax_tile_table *tiles = ax_kernels_get()->tiles;
-    int64_t row = first->transposed ? first->k : first->n;
+    int64_t row = p->transposed ? p->k : p->n;
     int32_t to_at[AX_GRADIENT_ROWS];
 
     for (int64_t i = 0; i < to - from; i++)
         to_at[i] = (int32_t) (i * row);
-    for (int s = 0; s < n; s++) {
-        const dense *p = shard[s]->prep;
-        const float *x = shard[s]->in[0].data, *g = shard[s]->dout[0].data;
-        ax_tile t = {.x = p->transposed ? g : x,
+    for (int s = 0; s < n;) {
+        family f = gather(shard + s, n - s);
+        ax_tile t = {.x = f.x,
                      .at = p->step + from,
-                     .run = no_offset,
-                     .runs = 1,
-                     .len = p->rows,
+                     .run = f.run,
+                     .runs = f.n,
+                     .len = ((const dense *) shard[s]->prep)->rows,
                      .step = p->transposed ? p->n : p->k,
-                     .y = p->transposed ? x : g,
+                     .y = f.g,
+                     .y_run = f.y_run,
                      .ldy = row,
                      .y_block = tiles->block,
                      .columns = row,
@@ -188,6 +225,7 @@ static void weight_gradient(const ax_run *const *shard, int n, int64_t from, int
                      .to = to_at};
 
         tiles->run(&t, to - from);
+        s += f.n;
     }
 }
 

@@ -5,7 +5,7 @@
  *     dx = dy transposed back
  *
  * Both directions are one walk over the result in order, gathering from the source by strides; where two neighbouring
- * axes of it change places, by squares.
+ * axes of it change places, by squares, and the three planes of a color image by a kernel of their own.
  * Where the elements keep their order (only axes of size 1 moved) the output is an alias.
  */
 #include "graph/op_common.h"
@@ -44,7 +44,7 @@ static ax_status find_squares(ax_setup *s, gathering *g)
     int64_t rows = w->n, columns = w->rank > 0 ? w->dim[w->rank - 1] : 0;
 
     if (ax_dtype_size(s->in[0].type) != sizeof(float) || w->rank == 0 || w->runs == 0 ||
-        w->stride_a[w->rank - 1] != 1 || rows < SQUARE_LEAST || columns < SQUARE_LEAST ||
+        w->stride_a[w->rank - 1] != 1 || (rows < SQUARE_LEAST && rows != 3) || columns < SQUARE_LEAST ||
         w->step_a > OFFSET_MOST / rows || columns > OFFSET_MOST / rows)
         return AX_OK;
     g->from = multiples(s->arena, rows, w->step_a);
@@ -141,9 +141,16 @@ static void gather_runs(const ax_walk *w, size_t size, const char *x, char *y)
 
 static void gather_squares(const gathering *g, const float *x, float *y)
 {
-    for (ax_walk_at at = {0}; at.run < g->outer.runs; ax_walk_next(&g->outer, &at))
-        ax_kernels_get()->channels->transpose(g->rows, g->columns, x + at.a, g->from, y + at.whole,
-                                              g->to);
+    const ax_channel_table *k = ax_kernels_get()->channels;
+
+    for (ax_walk_at at = {0}; at.run < g->outer.runs; ax_walk_next(&g->outer, &at)) {
+        const float *from = x + at.a;
+
+        if (g->rows == 3)
+            k->mix_three(g->columns, from, from + g->from[1], from + g->from[2], y + at.whole);
+        else
+            k->transpose(g->rows, g->columns, from, g->from, y + at.whole, g->to);
+    }
 }
 
 static void gather(const gathering *g, size_t size, const void *x, void *y)

@@ -131,7 +131,7 @@ static size_t lane_memory(const ax_shards *s, int i)
 
 size_t ax_shards_memory(const ax_shards *s)
 {
-    size_t bytes = ax_sum_alloc(0, 1, ax_plan_packed_bytes(s->plan[0]));
+    size_t bytes = ax_sum_alloc(0, 1, ax_plan_packed_bytes(s->plan[0])), slab;
 
     for (int k = 0; k < s->n_sizes; k++)
         bytes += ax_plan_memory(s->plan[k]);
@@ -139,7 +139,9 @@ size_t ax_shards_memory(const ax_shards *s)
         bytes += lane_memory(s, i);
     if (ax_metrics_need_scores(s->metrics))
         bytes += ax_scores_memory(&s->scores, s->n_train);
-    return ax_sum_alloc(bytes, (size_t) s->n, arena_bytes(s)); /* the largest last, it finds an overflow */
+    if (!ax_mul_size(arena_bytes(s), (size_t) s->n, &slab))
+        return SIZE_MAX;
+    return ax_sum_large(bytes, slab);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -185,10 +187,12 @@ static ax_status open_lane(ax_shards *s, ax_lane *l, ax_error *err)
 
 ax_status ax_shards_open(ax_shards *s, ax_error *err)
 {
-    size_t arena = arena_bytes(s);
+    size_t arena = arena_bytes(s), slab;
 
     AX_TRY(get(&s->env, ax_plan_packed_bytes(s->plan[0]), 1, &s->packed, err));
-    AX_TRY(get(&s->env, arena, (size_t) s->n, &s->slab, err));
+    s->slab = ax_mul_size(arena, (size_t) s->n, &slab) ? ax_alloc_large(&s->env, slab) : NULL;
+    if (s->slab == NULL)
+        return ax_nomem(err);
     for (int i = 0; i < s->n; i++) {
         s->lane[i].memory = (uint8_t *) s->slab + (size_t) i * arena;
         AX_TRY(open_lane(s, &s->lane[i], err));

@@ -37,6 +37,8 @@ typedef struct ax_channel_table {
     /* y[y_at[j] + i] = x[x_at[i] + j] for i < rows, j < columns: rows of either side may lie anywhere */
     void (*transpose)(int64_t rows, int64_t columns, const float *x, const int32_t *x_at, float *y,
                       const int32_t *y_at);
+    /* y = a[0], b[0], c[0], a[1], ...: the planes of a color image to pixels */
+    void (*mix_three)(int64_t n, const float *a, const float *b, const float *c, float *y);
 } ax_channel_table;
 
 extern const ax_channel_table ax_channels_baseline, ax_channels_avx2, ax_channels_avx512;
