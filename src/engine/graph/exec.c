@@ -67,7 +67,7 @@ static ax_tensor resolve_gradient(const ax_exec *e, int v)
     if (!p->has_grad[v])
         return t;
     if (p->graph->value[v].trainable)
-        t.data = e->grad + p->graph->value[v].offset;
+        t.data = p->deferred[v] < 0 ? e->grad + p->grad_place[v] : NULL;
     else
         t.data = e->memory + p->grad_place[p->grad_root[v]];
     return t;
@@ -165,7 +165,7 @@ static ax_status make_exec(ax_exec *e, ax_error *err)
         make_run(e, i);
     /* weights that the loss does not depend on, and the padding, keep a gradient of zero */
     if (e->grad != NULL)
-        memset(e->grad, 0, (size_t) g->n_param * sizeof(float));
+        memset(e->grad, 0, (size_t) e->plan->grad_floats * sizeof(float));
     return AX_OK;
 }
 

@@ -34,13 +34,17 @@ size_t ax_plan_memory(const ax_plan *p);       /* what the plan itself has taken
 int64_t ax_plan_batch(const ax_plan *p);
 /* How the gradient of a trainable weight is laid out in a shard's grad; NULL: as the weight is. */
 const ax_order *ax_plan_order(const ax_plan *p, int value);
+/* What a shard's grad is (the same for every batch size of a graph), and where in it the gradient of a trainable weight
+ * stands; -1: it is deferred. */
+int64_t ax_plan_gradient_floats(const ax_plan *p);
+int64_t ax_plan_gradient_at(const ax_plan *p, int value);
 /* Is the gradient of a weight not in grad, but to be had from ax_exec_weight_gradient? */
 bool ax_plan_defers(const ax_plan *p, int value);
 
 /*
  * arena: ax_plan_arena_bytes of AX_ALIGN-aligned memory that several execs may share if they never run at
  * the same time. packed: ax_plan_packed_bytes of it, shared by all execs of plans of one graph. grad: the
- * shard's own gradient, g->n_param floats (training), else NULL. All stay the caller's.
+ * shard's own gradient, ax_plan_gradient_floats (training), else NULL. All stay the caller's.
  */
 ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void *packed,
                          float *grad, ax_exec **out, ax_error *err);

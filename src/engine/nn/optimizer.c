@@ -284,7 +284,7 @@ void ax_optimizer_range(const ax_optimizer *o, int64_t from, int64_t to, const f
 
     for (int i = 0; i < AX_OPTIMIZER_SLOTS; i++)
         slot[i] = o->slot[i] != NULL ? o->slot[i] + from : NULL;
-    update_of(&o->set)(to - from, &o->now, grad + from, slot, param + from);
+    update_of(&o->set)(to - from, &o->now, grad, slot, param + from);
 }
 
 void ax_optimizer_free(ax_optimizer *o)

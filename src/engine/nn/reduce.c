@@ -18,6 +18,7 @@ typedef struct block {
     int weight;     /* which of the weights, from 0 */
     double squares; /* of the summed gradient; or, in a check, whether a number is not finite */
     int64_t begin; /* of the weight */
+    int64_t at;    /* of the weight's gradient in a shard's; not if it is deferred */
     int64_t row;   /* floats of one of its rows: of its first dimension */
     int value;
     const ax_order *order;
@@ -64,6 +65,7 @@ static block block_of(const ax_graph *g, const ax_plan *plan, int i, int weight)
     const ax_value *v = &g->value[i];
 
     return (block) {.begin = v->offset,
+                    .at = plan != NULL ? ax_plan_gradient_at(plan, i) : v->offset,
                     .weight = weight,
                     .value = i,
                     .row = AX_MAX(ax_shape_span(&v->shape, 1, v->shape.rank), 1),
@@ -174,25 +176,31 @@ void ax_reduce_free(ax_reduce *r)
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
+static float *of_shard(const ax_reduce *r, int shard, const block *b)
+{
+    return r->grad[shard] + b->at + (b->from - b->begin);
+}
+
 /* Where the gradient of a block stands once it is summed, and put in order. */
 static float *gradient_of(const ax_reduce *r, const block *b)
 {
-    return b->order != NULL || b->deferred ? r->made : r->grad[0];
+    return b->order != NULL || b->deferred ? r->made + b->from : of_shard(r, 0, b);
 }
 
 /* Returns the sum over the shards: in order, unless the block has one of its own. */
 static float *sum_shards(const ax_reduce *r, const block *b)
 {
     const ax_kernels *k = ax_kernels_get();
-    float *sum = r->grad[0] + b->from;
+    float *sum;
 
     if (b->deferred) {
         ax_exec_weight_gradient(r->exec, r->n_grads, b->value, (b->from - b->begin) / b->row,
                                 (b->to - b->begin) / b->row, r->made + b->from);
         return r->made + b->from;
     }
+    sum = of_shard(r, 0, b);
     for (int s = 1; s < r->n_grads; s++)
-        k->add(b->to - b->from, sum, r->grad[s] + b->from, sum);
+        k->add(b->to - b->from, sum, of_shard(r, s, b), sum);
     return sum;
 }
 
@@ -232,7 +240,7 @@ static void put_in_order(const ax_reduce *r, const block *b)
 {
     const ax_order *o = b->order;
     int64_t m = (b->from - b->begin) / b->row, end = (b->to - b->begin) / b->row, n;
-    const float *g = r->grad[0] + b->begin;
+    const float *g = r->grad[0] + b->at;
 
     for (; m < end; m += n) {
         n = AX_MIN(end - m, o->mg - m % o->mg);
@@ -266,7 +274,7 @@ static void do_sum(ax_reduce *r, block *b)
 
 static void do_update(ax_reduce *r, block *b)
 {
-    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = gradient_of(r, b) + b->from;
+    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = gradient_of(r, b);
 
     if (b->order == NULL && !needs_norm(r))
         return;

@@ -114,7 +114,7 @@ static size_t lane_memory(const ax_shards *s, int i)
     size_t rows = (size_t) s->rows, bytes = ax_tally_memory(s->metrics);
     int64_t full = rows_of(s, i, s->batch), tail = rows_of(s, i, tail_of(s));
 
-    bytes = ax_sum_alloc(bytes, (size_t) s->model->graph->n_param, sizeof(float));
+    bytes = ax_sum_alloc(bytes, (size_t) ax_plan_gradient_floats(s->plan[0]), sizeof(float));
     if (d->classes != NULL)
         bytes = ax_sum_alloc(bytes, rows, sizeof(int32_t));
     if (d->values != NULL)
@@ -173,7 +173,7 @@ static ax_status open_lane(ax_shards *s, ax_lane *l, ax_error *err)
     const ax_dataset *d = s->data;
     size_t rows = (size_t) s->rows;
 
-    AX_TRY(get(&s->env, (size_t) s->model->graph->n_param, sizeof(float), &l->grad, err));
+    AX_TRY(get(&s->env, (size_t) ax_plan_gradient_floats(s->plan[0]), sizeof(float), &l->grad, err));
     if (d->classes != NULL)
         AX_TRY(get(&s->env, rows, sizeof(int32_t), &l->classes, err));
     if (d->values != NULL)

@@ -30,7 +30,7 @@ int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param);
 
 typedef struct ax_lane {
     void *memory;
-    float *grad;                   /* (n_param) */
+    float *grad;                   /* (ax_plan_gradient_floats) */
     ax_exec *exec[AX_SHARD_SIZES]; /* where this lane meets that size */
     int32_t *classes;              /* (rows) */
     float *values;                 /* (rows, value_width) */
