@@ -10,9 +10,9 @@
  * they say when to go to disk, and a training cannot.
  *
  * Before the library is loaded, anybody may begin a session with any value of a setting that nobody knows yet, and it
- * stands in front of what the database or the configuration file says. PostgreSQL refuses it when the setting is defined,
- * but by then the other value is forgotten. That is noticed here by what is missing: the call of the assign hook that
- * takes the value over. Trainings are then refused.
+ * stands in front of what the database or the configuration file says. PostgreSQL refuses it when the setting is
+ * defined, but by then the other value is forgotten. That is noticed here by what is missing: the call of the assign
+ * hook that takes the value over. Trainings are then refused.
  */
 #include "postgres.h"
 

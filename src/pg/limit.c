@@ -37,7 +37,7 @@ void aiaas_limit_begin(void)
         return;
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("permission denied to set parameter \"aiaas.max_memory\""),
-                    errdetail("The session set it before aiaas was loaded, so the limit that is meant for it is not known."),
+                    errdetail("The session set it before aiaas was loaded, so its limit is not known."),
                     errhint("Begin a session that does not set it.")));
 }
 
