@@ -53,9 +53,9 @@ static void pack(const trial *t, ax_arena *a, const float *y, float *to)
 
     if (t->turned_y)
         ax_pack_transposed(y, ax_multiples(a, t->columns, t->depth), t->depth, t->columns,
-                           ax_multiples(a, t->depth, block), to);
+                           ax_multiples(a, t->depth, block), AX_WHOLE, to);
     else
-        ax_pack_straight(y, t->depth, t->columns, to);
+        ax_pack_straight(y, t->depth, t->columns, AX_WHOLE, to);
 }
 
 /* The largest error, relative to the number of terms; INFINITY when something beside out was written. */

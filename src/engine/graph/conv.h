@@ -61,6 +61,6 @@ static inline int64_t ax_conv_panel(const ax_conv *p, int64_t rows, int64_t colu
 /* The tables, once the sizes are known (conv_tables.c). */
 ax_status ax_conv_make_tables(ax_setup *s, ax_conv *p);
 /* Weights into r->packed (conv_pack.c). */
-void ax_conv_pack(const ax_run *r);
+void ax_conv_pack(const ax_run *r, ax_part part);
 
 #endif /* AX_CONV_H */

@@ -109,11 +109,13 @@ static void pack_input(const ax_run *r, const ax_conv *p)
     }
 }
 
-void ax_conv_pack(const ax_run *r)
+void ax_conv_pack(const ax_run *r, ax_part part)
 {
     const ax_conv *p = r->prep;
     float *packed = r->packed;
 
+    if (part.number > 0) /* what is packed for the input's gradient is made of the forward weights */
+        return;
     if (p->depthwise)
         pack_depthwise(r, p, &p->forward);
     else

@@ -100,22 +100,22 @@ static ax_status setup_curve(ax_setup *s)
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
-static void pack(const ax_run *r)
+static void pack(const ax_run *r, ax_part part)
 {
     const dense *p = r->prep;
     const float *w = r->in[1].data;
     float *forward = r->packed, *input = forward + p->packed_input;
 
     if (p->transposed)
-        ax_pack_transposed(w, p->w_at, p->k, p->n, p->to_at, forward);
+        ax_pack_transposed(w, p->w_at, p->k, p->n, p->to_at, part, forward);
     else
-        ax_pack_straight(w, p->k, p->n, forward);
+        ax_pack_straight(w, p->k, p->n, part, forward);
     if (!p->needs_input)
         return;
     if (p->transposed)
-        ax_pack_straight(w, p->n, p->k, input);
+        ax_pack_straight(w, p->n, p->k, part, input);
     else
-        ax_pack_transposed(w, p->w_at, p->n, p->k, p->to_at, input);
+        ax_pack_transposed(w, p->w_at, p->n, p->k, p->to_at, part, input);
 }
 
 /* ---- forward and backward -------------------------------------------------------------------- */

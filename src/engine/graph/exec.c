@@ -246,16 +246,19 @@ ax_tensor ax_exec_gradient(const ax_exec *e, int value)
 static void pack_node(void *arg, int task)
 {
     const ax_exec *e = arg;
-    int i = e->plan->pack[task];
+    int i = e->plan->pack[task / AX_PACK_PARTS];
 
-    e->plan->graph->node[i].op->pack(&e->forward[i]);
+    e->plan->graph->node[i].op->pack(&e->forward[i],
+                                     (ax_part){task % AX_PACK_PARTS, AX_PACK_PARTS});
 }
 
 ax_status ax_exec_pack(ax_exec *e, ax_pool *pool, ax_error *err)
 {
-    if (pool != NULL && e->plan->n_packs > 1)
-        return ax_pool_run(pool, pack_node, e, e->plan->n_packs, err);
-    for (int i = 0; i < e->plan->n_packs; i++)
+    int tasks = e->plan->n_packs * AX_PACK_PARTS;
+
+    if (pool != NULL && tasks > 0)
+        return ax_pool_run(pool, pack_node, e, tasks, err);
+    for (int i = 0; i < tasks; i++)
         pack_node(e, i);
     return AX_OK;
 }

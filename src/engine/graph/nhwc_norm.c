@@ -8,7 +8,7 @@
 
 #include "graph/nhwc.h"
 
-#define BLOCK_ROWS 64
+#define BLOCK_ROWS 128
 
 typedef struct norm {
     int64_t rows, c;
@@ -236,7 +236,7 @@ static const ax_attr_spec attrs[] = {{"epsilon", AX_ATTR_FLOAT},
                         .max_in = 5,                                                               \
                         .min_out = 1,                                                              \
                         .max_out = 1,                                                              \
-                        .flags = AX_KEEP_IN0 | AX_KEEP_IN1,                                        \
+                        .flags = AX_KEEP_IN0 | AX_KEEP_IN1 | AX_INPLACE,                           \
                         .attr = attrs,                                                             \
                         .setup = setup_fn,                                                         \
                         .forward = forward,                                                        \

@@ -38,6 +38,14 @@ typedef struct ax_order {
     const int32_t *at; /* (c * taps) */
 } ax_order;
 
+/* One of `of` parts of a piece of work. */
+typedef struct ax_part {
+    int number, of;
+} ax_part;
+
+#define AX_WHOLE ((ax_part){0, 1})
+#define AX_PACK_PARTS 4 /* in which weights are packed */
+
 typedef struct ax_setup {
     const ax_node *node;
     int n_in, n_out;
@@ -100,7 +108,9 @@ typedef struct ax_op {
     unsigned flags;
     const ax_attr_spec *attr;
     ax_status (*setup)(ax_setup *s);
-    void (*pack)(const ax_run *r); /* weights -> packed; only in, prep and packed are set. After every change of them */
+    /* Weights -> packed, after every change of them; only in, prep and packed are set. In AX_PACK_PARTS parts at once, or
+     * all in part 0. */
+    void (*pack)(const ax_run *r, ax_part part);
     void (*forward)(const ax_run *r);
     void (*backward)(const ax_run *r);
     void (*forward_stats)(const ax_run *r);

@@ -109,9 +109,9 @@ static void multiply(const ax_run *r, const product *p, const float *x, const fl
                  .out = out};
 
     if (p->y_at != NULL)
-        ax_pack_transposed(y, p->y_at, p->run.depth, p->run.columns, p->to_at, packed);
+        ax_pack_transposed(y, p->y_at, p->run.depth, p->run.columns, p->to_at, AX_WHOLE, packed);
     else if (p->packed)
-        ax_pack_straight(y, p->run.depth, p->run.columns, packed);
+        ax_pack_straight(y, p->run.depth, p->run.columns, AX_WHOLE, packed);
     ax_product_run(r, &p->run, &t, NULL);
 }
 

@@ -174,21 +174,29 @@ size_t ax_packed_floats(int64_t depth, int64_t columns)
     return (size_t) ((columns + block - 1) / block * block * depth);
 }
 
-void ax_pack_straight(const float *y, int64_t depth, int64_t columns, float *to)
+/* A length that the compiler knows is copied without a call. */
+static void copy_rows(const float *y, int64_t ldy, int64_t rows, int64_t n, int64_t block, float *to)
+{
+    for (int64_t i = 0; i < rows && n == 32; i++)
+        memcpy(to + i * block, y + i * ldy, 32 * sizeof(float));
+    for (int64_t i = 0; i < rows && n != 32; i++)
+        memcpy(to + i * block, y + i * ldy, (size_t) n * sizeof(float));
+}
+
+void ax_pack_straight(const float *y, int64_t depth, int64_t columns, ax_part part, float *to)
 {
     int64_t block = ax_kernels_get()->tiles->block;
 
-    for (int64_t c = 0; c < columns; c += block)
-        for (int64_t i = 0; i < depth; i++, to += block)
-            memcpy(to, y + i * columns + c, (size_t) AX_MIN(block, columns - c) * sizeof(float));
+    for (int64_t c = part.number * block; c < columns; c += part.of * block)
+        copy_rows(y + c, columns, depth, AX_MIN(block, columns - c), block, to + c * depth);
 }
 
 void ax_pack_transposed(const float *y, const int32_t *w_at, int64_t depth, int64_t columns,
-                        const int32_t *to_at, float *to)
+                        const int32_t *to_at, ax_part part, float *to)
 {
     int64_t block = ax_kernels_get()->tiles->block;
 
-    for (int64_t c = 0; c < columns; c += block, to += depth * block)
-        ax_kernels_get()->channels->transpose(AX_MIN(block, columns - c), depth, y, w_at + c, to,
-                                              to_at);
+    for (int64_t c = part.number * block; c < columns; c += part.of * block)
+        ax_kernels_get()->channels->transpose(AX_MIN(block, columns - c), depth, y, w_at + c,
+                                              to + c * depth, to_at);
 }

@@ -47,8 +47,8 @@ void ax_product_run(const ax_run *r, const ax_product *p, ax_tile *t, const ax_c
 /* Floats of y (depth, columns) packed by blocks. */
 size_t ax_packed_floats(int64_t depth, int64_t columns);
 /* Packs y (depth, columns), or its transpose (columns, depth), whose rows w_at lists; to_at: multiples of the block. */
-void ax_pack_straight(const float *y, int64_t depth, int64_t columns, float *to);
+void ax_pack_straight(const float *y, int64_t depth, int64_t columns, ax_part part, float *to);
 void ax_pack_transposed(const float *y, const int32_t *w_at, int64_t depth, int64_t columns,
-                        const int32_t *to_at, float *to);
+                        const int32_t *to_at, ax_part part, float *to);
 
 #endif /* AX_PRODUCT_H */
