@@ -2,7 +2,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL aiaas.progress = off;
-SELECT plan(28);
+SELECT plan(30);
 
 CREATE FUNCTION pg_temp.contexts() RETURNS numeric LANGUAGE sql VOLATILE AS $$
     SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'aiaas%' AND name NOT LIKE 'aiaas model%' $$;
@@ -27,9 +27,9 @@ BEGIN
     INSERT INTO outcome VALUES (state, message, detail, hint);
     RETURN state;
 END $$;
-CREATE FUNCTION pg_temp.images(model text, batch int) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.images(model text, batch int, filters int DEFAULT 40) RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.try(model, 'SELECT pixels, odd FROM image ORDER BY i',
-                       '[{"Rescaling": {"scale": 0.004}}, {"Conv2D": {"filters": 40, "kernel_size": 3, "activation": "relu"}}, {"GlobalAveragePooling2D": {}}, {"Dense": {"units": 2, "activation": "softmax"}}]',
+                       format('[{"Rescaling": {"scale": 0.004}}, {"Conv2D": {"filters": %s, "kernel_size": 3, "activation": "relu"}}, {"GlobalAveragePooling2D": {}}, {"Dense": {"units": 2, "activation": "softmax"}}]', filters),
                        format('{"input_shape": [32, 32, 3], "deploy": "always", "batch_size": %s}', batch)) $$;
 
 -- The setting. It is there once the library is.
@@ -67,6 +67,16 @@ SELECT is(pg_temp.images('image', 64), '00000', 'what was said to be needed is e
 SELECT set_config('aiaas.max_memory', mb - 1 || 'MB', true) FROM need \g /dev/null
 SELECT is(pg_temp.images('image', 64), '53400', 'a megabyte less is not');
 SELECT is(substring(message FROM 'needs (\d+) MB')::int, mb, 'and it says the same') FROM outcome, need;
+
+-- The operating system agrees, with what the rest of the process does meanwhile on top: buffers of the BLAS, stacks.
+CREATE FUNCTION pg_temp.status(field text) RETURNS int LANGUAGE sql VOLATILE AS $$
+    SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM field || ':\s*(\d+)')::int $$;
+SELECT is(pg_temp.images('image', 128, 400), '53400', 'a training of many filters is refused');
+UPDATE need SET mb = (SELECT substring(message FROM 'needs (\d+) MB')::int FROM outcome);
+RESET aiaas.max_memory;
+CREATE TEMP TABLE high AS SELECT pg_temp.status('VmRSS') AS kb;
+SELECT pg_temp.images('image', 128, 400) \g /dev/null
+SELECT cmp_ok(abs((pg_temp.status('VmHWM') - kb) / 1024.0 / mb - 1), '<', 0.1, format('the process grows by what was planned, to a tenth: %s MB, planned %s', (pg_temp.status('VmHWM') - kb) / 1024, mb)) FROM high, need;
 
 -- Rows: the query is left before it has given them all.
 SET LOCAL aiaas.max_memory = '4MB';
