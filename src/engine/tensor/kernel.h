@@ -73,7 +73,7 @@ typedef struct ax_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
     const ax_tile_table *tiles; /* sums of products */
     const ax_channel_table *channels;
-    const ax_winograd_table *winograd;
+    const ax_winograd_table *winograd; /* [0]: tiles of 2x2, [1]: of 4x4 */
 
     /* y = a op b */
     void (*add)(int64_t n, const float *a, const float *b, float *y);
