@@ -300,7 +300,7 @@ It can be cancelled at any time.
 
 Errors: 42501 when the model belongs to somebody else who did not grant ''train'', 25006 in a read-only
 transaction or on a standby, 22023 for an option, layer or shape that makes no sense, 22004 for a
-NULL in a feature or in the target.
+NULL in a feature or in the target, 53400 when it would take more memory than aiaas.max_memory.
 
   SELECT * FROM aiaas_train(''price'', ''SELECT sqm, rooms, price FROM flats'', ''price'',
     ''[{"Dense": {"units": 16, "activation": "relu"}}, {"Dense": {"units": 1}}]'');';

@@ -152,6 +152,7 @@ ax_status ax_dataset_create(const ax_env *env, ax_dtype type, int64_t width, ax_
                             ax_error *err);
 ax_status ax_dataset_append(ax_dataset *d, const void *row, ax_error *err);
 int64_t ax_dataset_rows(const ax_dataset *d);
+size_t ax_dataset_memory(const ax_dataset *d); /* bytes that it holds from its env */
 /* One of the two, copied from arrays of ax_dataset_rows entries: class indexes, or `width` numbers a
  * row. */
 ax_status ax_dataset_set_classes(ax_dataset *d, const int32_t *classes, int n_classes,
@@ -292,6 +293,15 @@ typedef enum ax_train_event {
     AX_TRAIN_DONE   /* the model holds its final weights (the best ones, if asked for) */
 } ax_train_event;
 
+/* Bytes that a training holds from its env at its peak. */
+typedef struct ax_train_memory {
+    size_t rows;       /* the datasets, and the order of their rows */
+    size_t weights;    /* the model, what the optimizer keeps of each weight, the best weights */
+    size_t batch;      /* what a batch's shards keep, with their gradients and packed weights: grows with batch_size */
+    size_t validation;
+    size_t total;      /* of these */
+} ax_train_memory;
+
 typedef struct ax_train_report {
     int epoch;  /* epochs finished, from 1 */
     int epochs; /* planned */
@@ -304,19 +314,21 @@ typedef struct ax_train_report {
     int n_metrics;        /* "loss" first */
     const ax_metric *train;
     const ax_metric *valid; /* NULL without validation rows; same names */
+    ax_train_memory memory; /* planned; known from ax_trainer_create on */
 } ax_train_report;
 
 /*
  * Trains m on d, in slices. valid may be NULL (then the option validation_split may cut rows off d).
  * threads >= 1: the bits of the result do not depend on it. m, d, valid and options must outlive the
- * trainer. Threads are made here and gone after ax_trainer_free.
+ * trainer. Threads are made here and gone after ax_trainer_free. Nothing large is allocated before the first
+ * ax_trainer_step: until then ax_trainer_report says how much it will be.
  */
 ax_status ax_trainer_create(const ax_env *env, ax_model *m, ax_dataset *d, ax_dataset *valid,
                             const ax_options *options, int threads, ax_trainer **out,
                             ax_error *err);
 /*
- * Works for about 20 ms (at least one batch), then returns: between calls no engine frame is on the
- * stack and no engine thread is working, so the caller may do what it likes. A loss that is NaN or
+ * Works for about 20 ms (at least one batch, or getting the memory), then returns: between calls no engine frame is on
+ * the stack and no engine thread is working, so the caller may do what it likes. A loss that is NaN or
  * infinite: AX_ERR_NUMERIC with epoch, step, and what to try.
  */
 ax_status ax_trainer_step(ax_trainer *t, ax_train_event *event, ax_error *err);

@@ -7,6 +7,7 @@
  *     aiaas_model_for_training  -> rights, read-only; the model's row is locked
  *     aiaas_rows_read           -> the query's rows, the task, the classes
  *     ax_model_build            -> a network that fits them
+ *     ax_trainer_create         -> the plans, and whether aiaas.max_memory allows what they need
  *     ax_trainer_step ...       -> epochs; interrupts are served between the steps
  *     aiaas_version_insert      -> the version, its weights, its metrics
  *     deploy                    -> live or not
@@ -42,6 +43,7 @@
 #include "fn.h"
 #include "guard.h"
 #include "guc.h"
+#include "limit.h"
 #include "progress.h"
 #include "rows.h"
 
@@ -49,7 +51,8 @@ PG_FUNCTION_INFO_V1(aiaas_train);
 
 typedef struct Training {
     MemoryContext context;
-    ax_env env;
+    AiaasBudget budget;
+    ax_env env; /* keeps to the budget */
     TimestampTz began;
 
     /* arguments */
@@ -104,7 +107,9 @@ static Training *training_begin(void)
     callback = MemoryContextAlloc(context, sizeof(*callback));
     t->context = context;
     t->began = GetCurrentTimestamp();
+    t->budget = (AiaasBudget){.context = context, .limit = SIZE_MAX};
     aiaas_env_init(&t->env, context, true);
+    aiaas_env_limit(&t->env, &t->budget);
     callback->func = training_gone;
     callback->arg = t;
     MemoryContextRegisterResetCallback(context, callback);
@@ -201,6 +206,7 @@ static void check_settings(Training *t)
 static void read_rows(Training *t)
 {
     AiaasRowsSpec spec = {
+        .model = t->model,
         .query = t->query,
         .argument = "query",
         .target_column = t->target,
@@ -262,12 +268,18 @@ static void build_network(Training *t)
         .features = aiaas_to_model(aiaas_features_json(&features, false)),
     };
     ax_error err;
+    ax_status status;
 
     if (t->input_rank > 0) {
         spec.input_rank = t->input_rank;
         memcpy(spec.input_dim, t->input_dim, sizeof(spec.input_dim));
     }
-    aiaas_check(ax_model_build(&t->env, &spec, t->parsed, &t->network, &err), &err, NULL);
+    t->budget.limit = aiaas_limit(); /* only here: what a training takes beyond its network is planned */
+    status = ax_model_build(&t->env, &spec, t->parsed, &t->network, &err);
+    t->budget.limit = SIZE_MAX;
+    if (t->budget.exceeded)
+        aiaas_limit_weights(t->model);
+    aiaas_check(status, &err, NULL);
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
@@ -286,6 +298,22 @@ static bool restores_best(const Training *t)
     return v->type == jbvNumeric || (v->type == jbvBool && v->val.boolean);
 }
 
+/* Makes the plans. What they need is known and allowed before anything large is allocated for it. */
+static void plan_training(Training *t)
+{
+    const ax_train_report *report;
+    ax_error err;
+
+    aiaas_progress_phase(&t->progress, "planning");
+    aiaas_check(ax_trainer_create(&t->env, t->network, t->rows->dataset,
+                                  t->valid ? t->valid->dataset : NULL, t->parsed,
+                                  aiaas_training_threads(), &t->trainer, &err),
+                &err, NULL);
+    report = ax_trainer_report(t->trainer);
+    aiaas_limit_training(t->model, &report->memory,
+                         Min(ax_options_integer(t->parsed, "batch_size"), report->train_rows));
+}
+
 static void run_trainer(Training *t)
 {
     ax_train_event event = AX_TRAIN_MORE;
@@ -293,10 +321,6 @@ static void run_trainer(Training *t)
     ax_error err;
 
     aiaas_progress_phase(&t->progress, "training");
-    aiaas_check(ax_trainer_create(&t->env, t->network, t->rows->dataset,
-                                  t->valid ? t->valid->dataset : NULL, t->parsed,
-                                  aiaas_training_threads(), &t->trainer, &err),
-                &err, NULL);
     while (event != AX_TRAIN_DONE) {
         aiaas_check(ax_trainer_step(t->trainer, &event, &err), &err, NULL);
         if (event == AX_TRAIN_EPOCH)
@@ -476,10 +500,12 @@ Datum aiaas_train(PG_FUNCTION_ARGS)
     t->model = "";
     read_arguments(t, fcinfo);
     aiaas_progress_begin(&t->progress, t->model);
+    aiaas_limit_begin();
     check_settings(t);
     t->model_id = aiaas_model_for_training(t->model);
     read_rows(t);
     build_network(t);
+    plan_training(t);
     run_trainer(t);
     store(t);
     deploy(t);

@@ -20,6 +20,17 @@ static void *env_alloc(void *ctx, size_t size)
                                       MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 }
 
+static void *env_alloc_limited(void *ctx, size_t size)
+{
+    AiaasBudget *b = ctx;
+
+    if (b->limit != SIZE_MAX && (size > b->limit || MemoryContextMemAllocated(b->context, true) > b->limit - size)) {
+        b->exceeded = true;
+        return NULL;
+    }
+    return env_alloc(b->context, size);
+}
+
 static void env_free(void *ctx, void *p)
 {
     (void) ctx;
@@ -44,6 +55,12 @@ void aiaas_env_init(ax_env *env, MemoryContext context, bool interruptible)
     env->free = env_free;
     env->may_continue = interruptible ? env_may_continue : NULL;
     env->ctx = context;
+}
+
+void aiaas_env_limit(ax_env *env, AiaasBudget *budget)
+{
+    env->alloc = env_alloc_limited;
+    env->ctx = budget;
 }
 
 static const struct {

@@ -19,6 +19,16 @@
  */
 extern void aiaas_env_init(ax_env *env, MemoryContext context, bool interruptible);
 
+/* What an env may take, once aiaas_env_limit has put it on. */
+typedef struct AiaasBudget {
+    MemoryContext context;
+    Size limit;    /* of all that the context and its children hold; may be changed */
+    bool exceeded; /* an allocation was refused because of it */
+} AiaasBudget;
+
+/* Makes the allocator of *env one that keeps to the budget, which must outlive the env. */
+extern void aiaas_env_limit(ax_env *env, AiaasBudget *budget);
+
 /*
  * Returns when status is AX_OK. Else: AX_ERR_CANCELLED runs CHECK_FOR_INTERRUPTS() first; then ereport(ERROR)
  * with the SQLSTATE of the status and the engine's message, detail and hint. what: "training of model

@@ -4,6 +4,15 @@
  * aiaas.isa is for tests: it forces the engine onto another instruction set. Its check hook tries the
  * value and puts the old one back, because a check must not change anything; only the assign hook,
  * which cannot fail any more then, switches.
+ *
+ * aiaas.max_memory is made after temp_file_limit: -1 is no limit, and only a superuser (or who was granted SET on it)
+ * changes it, because a limit that its subject can lift limits nothing. work_mem and its kind are no model for it:
+ * they say when to go to disk, and a training cannot.
+ *
+ * Before the library is loaded, anybody may begin a session with any value of a setting that nobody knows yet, and it
+ * stands in front of what the database or the configuration file says. PostgreSQL refuses it when the setting is
+ * defined, but by then the other value is forgotten. That is noticed here by what is missing: the call of the assign
+ * hook that takes the value over. Trainings are then refused.
  */
 #include "postgres.h"
 
@@ -16,6 +25,8 @@
 
 bool aiaas_progress = true;
 int aiaas_cache_size = 256 * 1024;
+int aiaas_max_memory = -1;
+bool aiaas_max_memory_lost = false;
 uint32 aiaas_isa_changes = 0;
 
 static int threads = 0;
@@ -62,6 +73,27 @@ static void assign_isa(int value, void *extra)
     aiaas_isa_changes++;
 }
 
+static int max_memory_assigned;
+
+static void assign_max_memory(int value, void *extra)
+{
+    (void) value;
+    (void) extra;
+    max_memory_assigned++;
+}
+
+static void define_max_memory(void)
+{
+    bool given = GetConfigOption("aiaas.max_memory", true, false) != NULL;
+
+    DefineCustomIntVariable("aiaas.max_memory",
+                            "Memory that a training may take; -1 means no limit.",
+                            "A training that would need more is refused before it starts.",
+                            &aiaas_max_memory, -1, -1, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL,
+                            assign_max_memory, NULL);
+    aiaas_max_memory_lost = given && max_memory_assigned < 2; /* the first is of the default */
+}
+
 void aiaas_guc_init(void)
 {
     isa_best = ax_isa();
@@ -77,6 +109,7 @@ void aiaas_guc_init(void)
                             "Least recently used models go first; the one in use always stays.",
                             &aiaas_cache_size, 256 * 1024, 1024, MAX_KILOBYTES, PGC_USERSET,
                             GUC_UNIT_KB, NULL, NULL, NULL);
+    define_max_memory();
     DefineCustomEnumVariable("aiaas.isa", "Instruction set of the engine, for tests.", NULL, &isa,
                              0, isa_options, PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
                              check_isa, assign_isa, NULL);

@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "limit.h"
 #include "progress.h"
 
 void aiaas_progress_begin(AiaasProgress *p, const char *model)
@@ -66,6 +67,8 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfoString(s, ", stopped early");
     else if (left > 0 && r->epoch > 0)
         appendStringInfo(s, ", %.0f s left", r->seconds_total / r->epoch * left);
+    if (r->epoch == 1)
+        appendStringInfo(s, ", %s of memory", aiaas_limit_bytes(r->memory.total));
 }
 
 void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)

@@ -9,6 +9,7 @@
 
 #include "feed.h"
 #include "guard.h"
+#include "limit.h"
 #include "rows.h"
 
 #define FIRST_ROOM 1024
@@ -76,6 +77,7 @@ static void rows_row(void *arg, const void *features, float weight)
     ax_error err;
 
     aiaas_check(ax_dataset_append(r->dataset, features, &err), &err, NULL);
+    aiaas_limit_rows(r->spec->model, r->context);
     if (r->weighted)
         append_weight(r, weight);
     r->hash = hash_piecewise(features, r->features->width * size, r->hash);

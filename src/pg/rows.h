@@ -30,6 +30,7 @@ typedef struct AiaasRows {
 } AiaasRows;
 
 typedef struct AiaasRowsSpec {
+    const char *model; /* its name, for errors */
     const char *query;
     const char *argument; /* its name, for errors */
     const char *target_column; /* NULL: the last one */

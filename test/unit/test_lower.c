@@ -354,7 +354,7 @@ static void add_gradient(const net *t, const ax_plan *plan, const float *grad, d
 
             if (o != NULL)
                 at = m / o->mg * o->per_group + m % o->mg * o->per_m + o->at[i % row];
-            sum[w->offset + i] += grad[w->offset + at];
+            sum[w->offset + i] += grad[ax_plan_gradient_at(plan, v) + at];
         }
     }
 }

@@ -119,9 +119,9 @@ static const optimizer_case cases[] = {
 static void step_in_ranges(ax_optimizer *o, double rate, const float *g, float *p)
 {
     ax_optimizer_begin(o, rate);
-    ax_optimizer_range(o, 33, N, g, p);
+    ax_optimizer_range(o, 33, N, g + 33, p);
     ax_optimizer_range(o, 0, 5, g, p);
-    ax_optimizer_range(o, 5, 33, g, p);
+    ax_optimizer_range(o, 5, 33, g + 5, p);
 }
 
 static void check_formula(const optimizer_case *c)

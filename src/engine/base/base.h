@@ -56,6 +56,10 @@ bool ax_may_continue(const ax_env *env);
 /* False on overflow; *out = a * b (or a + b). */
 bool ax_mul_size(size_t a, size_t b, size_t *out);
 bool ax_add_size(size_t a, size_t b, size_t *out);
+/* bytes + count * size, as an ax_alloc of that takes it from the env; SIZE_MAX when that is too much to say. For plans
+ * of memory: nothing is allocated. */
+size_t ax_sum_alloc(size_t bytes, size_t count, size_t size);
+size_t ax_sum_large(size_t bytes, size_t size); /* the same for an ax_alloc_large */
 
 /*
  * An arena: many allocations, one free. Blocks grow from the env; small requests share a block.
@@ -73,6 +77,10 @@ typedef struct ax_arena {
 void ax_arena_init(ax_arena *a, const ax_env *env);
 /* Zeroed memory aligned to 16 (to AX_ALIGN from 256 bytes on), NULL when there is none. */
 void *ax_arena_alloc(ax_arena *a, size_t size);
+/* Makes the first block of an empty arena, for `requests` requests of that many bytes in all: then they take
+ * ax_arena_room(size, requests) from the env, and not up to twice as much. */
+bool ax_arena_reserve(ax_arena *a, size_t size, size_t requests);
+size_t ax_arena_room(size_t size, size_t requests);
 /* count * size, checked for overflow. */
 void *ax_arena_array(ax_arena *a, size_t count, size_t size);
 char *ax_arena_strdup(ax_arena *a, const char *s);

@@ -74,6 +74,14 @@ void *ax_alloc_large(const ax_env *env, size_t size)
     return p;
 }
 
+size_t ax_sum_large(size_t bytes, size_t size)
+{
+    if (size < 2 * LARGE_PAGE)
+        return ax_sum_alloc(bytes, 1, size);
+    return ax_add_size(bytes, LARGE_PAGE + sizeof(void *), &bytes) && ax_add_size(bytes, size, &bytes) ? bytes
+                                                                                                      : SIZE_MAX;
+}
+
 void *ax_zalloc(const ax_env *env, size_t size)
 {
     void *p = ax_alloc(env, size);
@@ -102,6 +110,16 @@ bool ax_mul_size(size_t a, size_t b, size_t *out)
 bool ax_add_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_add_overflow(a, b, out);
+}
+
+size_t ax_sum_alloc(size_t bytes, size_t count, size_t size)
+{
+    size_t more;
+
+    if (!ax_mul_size(count, size, &more) || !ax_add_size(more, ALLOC_OVERHEAD, &more) ||
+        !ax_add_size(bytes, more, &bytes))
+        return SIZE_MAX;
+    return bytes;
 }
 
 /* ---- arenas ---------------------------------------------------------------------------------- */
@@ -151,6 +169,24 @@ static void *take(ax_arena_block *b, size_t at, size_t size)
     REVEAL(p, size);
     memset(p, 0, size);
     return p;
+}
+
+/* With the gaps that alignment may make. */
+static size_t padded(size_t size, size_t requests)
+{
+    return size + requests * (AX_ALIGN + GAP);
+}
+
+size_t ax_arena_room(size_t size, size_t requests)
+{
+    return BLOCK_HEADER + padded(size, requests) + ALLOC_OVERHEAD;
+}
+
+bool ax_arena_reserve(ax_arena *a, size_t size, size_t requests)
+{
+    a->blocks = new_block(a, padded(size, requests));
+    a->used = 0;
+    return a->blocks != NULL;
 }
 
 /* A block for one large request, behind the newest block. */

@@ -26,7 +26,8 @@ struct ax_exec {
     ax_run *forward, *backward; /* per node */
     const void **bound;         /* per value: graph inputs pointed at the caller's bytes, else NULL */
     patch *patch;
-    int n_patches, cap_patches;
+    ax_tensor *tensor; /* the next one that make_run may take */
+    int n_patches;
     int next_step;
 };
 
@@ -66,7 +67,7 @@ static ax_tensor resolve_gradient(const ax_exec *e, int v)
     if (!p->has_grad[v])
         return t;
     if (p->graph->value[v].trainable)
-        t.data = e->grad + p->graph->value[v].offset;
+        t.data = p->deferred[v] < 0 ? e->grad + p->grad_place[v] : NULL;
     else
         t.data = e->memory + p->grad_place[p->grad_root[v]];
     return t;
@@ -87,17 +88,16 @@ static void note_patch(ax_exec *e, ax_tensor *t, int value)
         e->patch[e->n_patches++] = (patch){t, root};
 }
 
-static ax_status make_run(ax_exec *e, int i, ax_error *err)
+static void make_run(ax_exec *e, int i)
 {
     const ax_plan *p = e->plan;
     const ax_node *node = &p->graph->node[i];
     const ax_planned *planned = &p->node[i];
     ax_run *r = &e->forward[i];
     size_t n_in = (size_t) node->n_in, n_out = (size_t) node->n_out;
-    ax_tensor *t = ax_arena_array(&e->arena, 2 * (n_in + n_out), sizeof(ax_tensor));
+    ax_tensor *t = e->tensor;
 
-    if (t == NULL)
-        return ax_nomem(err);
+    e->tensor += 2 * (n_in + n_out);
     *r = (ax_run){.node = node, .prep = planned->prep, .n_in = node->n_in, .n_out = node->n_out};
     r->in = t;
     r->out = t + n_in;
@@ -121,27 +121,51 @@ static ax_status make_run(ax_exec *e, int i, ax_error *err)
     e->backward[i] = *r;
     e->backward[i].scratch =
         resolve_memory(e, planned->scratch_backward_bytes, planned->scratch_backward);
-    return AX_OK;
+}
+
+/* Inputs and outputs of all nodes. */
+static size_t count_edges(const ax_graph *g)
+{
+    size_t edges = 0;
+
+    for (int i = 0; i < g->n_nodes; i++)
+        edges += (size_t) g->node[i].n_in + (size_t) g->node[i].n_out;
+    return edges;
+}
+
+/* What the requests of ax_exec_create add up to: REQUESTS of them. */
+#define REQUESTS 6
+
+static size_t exec_bytes(const ax_graph *g)
+{
+    return sizeof(ax_exec) + 2 * (size_t) g->n_nodes * sizeof(ax_run) +
+           (size_t) g->n_values * sizeof(const void *) +
+           count_edges(g) * (sizeof(patch) + 2 * sizeof(ax_tensor));
+}
+
+size_t ax_exec_memory(const ax_plan *p)
+{
+    return ax_arena_room(exec_bytes(p->graph), REQUESTS);
 }
 
 static ax_status make_exec(ax_exec *e, ax_error *err)
 {
     const ax_graph *g = e->plan->graph;
-    size_t edges = 0;
+    size_t edges = count_edges(g);
 
-    for (int i = 0; i < g->n_nodes; i++)
-        edges += (size_t) g->node[i].n_in + (size_t) g->node[i].n_out;
     e->forward = ax_arena_array(&e->arena, (size_t) g->n_nodes, sizeof(ax_run));
     e->backward = ax_arena_array(&e->arena, (size_t) g->n_nodes, sizeof(ax_run));
     e->bound = ax_arena_array(&e->arena, (size_t) g->n_values, sizeof(*e->bound));
     e->patch = ax_arena_array(&e->arena, edges, sizeof(patch));
-    if (e->forward == NULL || e->backward == NULL || e->bound == NULL || e->patch == NULL)
+    e->tensor = ax_arena_array(&e->arena, 2 * edges, sizeof(ax_tensor));
+    if (e->forward == NULL || e->backward == NULL || e->bound == NULL || e->patch == NULL ||
+        e->tensor == NULL)
         return ax_nomem(err);
     for (int i = 0; i < g->n_nodes; i++)
-        AX_TRY(make_run(e, i, err));
+        make_run(e, i);
     /* weights that the loss does not depend on, and the padding, keep a gradient of zero */
     if (e->grad != NULL)
-        memset(e->grad, 0, (size_t) g->n_param * sizeof(float));
+        memset(e->grad, 0, (size_t) e->plan->grad_floats * sizeof(float));
     return AX_OK;
 }
 
@@ -155,9 +179,13 @@ ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void 
     if (p->training && grad == NULL)
         return ax_fail(err, AX_ERR_INTERNAL, "a training plan was given no gradient");
     ax_arena_init(&own, env);
-    e = ax_arena_alloc(&own, sizeof(*e));
-    if (e == NULL)
+    if (!ax_arena_reserve(&own, exec_bytes(p->graph), REQUESTS))
         return ax_nomem(err);
+    e = ax_arena_alloc(&own, sizeof(*e));
+    if (e == NULL) {
+        ax_arena_free(&own);
+        return ax_nomem(err);
+    }
     e->arena = own;
     e->plan = p;
     e->memory = arena;

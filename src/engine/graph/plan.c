@@ -458,6 +458,23 @@ static ax_status place_buffers(planner *pl, ax_arena *work)
     return place_list(pl, &l, work);
 }
 
+/* A place in the shards' grad for every trainable weight but the deferred ones, each at the start of a cache line. */
+static void place_weight_gradients(planner *pl)
+{
+    const int64_t line = AX_ALIGN / sizeof(float);
+    ax_plan *p = pl->p;
+
+    for (int v = 0; v < pl->g->n_values; v++) {
+        const ax_value *w = &pl->g->value[v];
+
+        if (w->role != AX_VALUE_WEIGHT || !w->trainable)
+            continue;
+        p->grad_place[v] = p->deferred[v] >= 0 ? AX_NOWHERE : (size_t) p->grad_floats;
+        if (p->deferred[v] < 0)
+            p->grad_floats += (ax_shape_elements(&w->shape) + line - 1) / line * line;
+    }
+}
+
 /* ---- all together ---------------------------------------------------------------------------- */
 
 static ax_status allocate(planner *pl, ax_arena *work)
@@ -505,7 +522,10 @@ static ax_status make(planner *pl, ax_arena *work)
     if (pl->p->training)
         find_gradient_lives(pl);
     list_steps(pl);
-    return place_buffers(pl, work);
+    AX_TRY(place_buffers(pl, work));
+    if (pl->p->training)
+        place_weight_gradients(pl);
+    return AX_OK;
 }
 
 ax_status ax_plan_create(const ax_env *env, const ax_graph *g, const ax_plan_spec *spec,
@@ -567,6 +587,11 @@ size_t ax_plan_packed_bytes(const ax_plan *p)
     return p->packed_bytes;
 }
 
+size_t ax_plan_memory(const ax_plan *p)
+{
+    return p->arena.reserved + p->lowered.graph->arena.reserved;
+}
+
 int64_t ax_plan_batch(const ax_plan *p)
 {
     return p->batch;
@@ -575,6 +600,18 @@ int64_t ax_plan_batch(const ax_plan *p)
 const ax_order *ax_plan_order(const ax_plan *p, int value)
 {
     return p->order[p->lowered.value[value]];
+}
+
+int64_t ax_plan_gradient_floats(const ax_plan *p)
+{
+    return p->grad_floats;
+}
+
+int64_t ax_plan_gradient_at(const ax_plan *p, int value)
+{
+    size_t at = p->grad_place[p->lowered.value[value]];
+
+    return at == AX_NOWHERE ? -1 : (int64_t) at;
 }
 
 bool ax_plan_defers(const ax_plan *p, int value)

@@ -30,19 +30,26 @@ ax_status ax_plan_create(const ax_env *env, const ax_graph *g, const ax_plan_spe
 void ax_plan_free(ax_plan *p);
 size_t ax_plan_arena_bytes(const ax_plan *p); /* what an ax_exec of this plan needs */
 size_t ax_plan_packed_bytes(const ax_plan *p); /* the same for every batch size of a graph */
+size_t ax_plan_memory(const ax_plan *p);       /* what the plan itself has taken from its env */
 int64_t ax_plan_batch(const ax_plan *p);
 /* How the gradient of a trainable weight is laid out in a shard's grad; NULL: as the weight is. */
 const ax_order *ax_plan_order(const ax_plan *p, int value);
+/* What a shard's grad is (the same for every batch size of a graph), and where in it the gradient of a trainable weight
+ * stands; -1: it is deferred. */
+int64_t ax_plan_gradient_floats(const ax_plan *p);
+int64_t ax_plan_gradient_at(const ax_plan *p, int value);
 /* Is the gradient of a weight not in grad, but to be had from ax_exec_weight_gradient? */
 bool ax_plan_defers(const ax_plan *p, int value);
 
 /*
  * arena: ax_plan_arena_bytes of AX_ALIGN-aligned memory that several execs may share if they never run at
  * the same time. packed: ax_plan_packed_bytes of it, shared by all execs of plans of one graph. grad: the
- * shard's own gradient, g->n_param floats (training), else NULL. All stay the caller's.
+ * shard's own gradient, ax_plan_gradient_floats (training), else NULL. All stay the caller's.
  */
 ax_status ax_exec_create(const ax_env *env, const ax_plan *p, void *arena, void *packed,
                          float *grad, ax_exec **out, ax_error *err);
+/* What an ax_exec of this plan takes from its env, besides the arena and the gradient. */
+size_t ax_exec_memory(const ax_plan *p);
 /* Fills packed from the weights: before the first run, and whenever they have changed. pool may be NULL. */
 ax_status ax_exec_pack(ax_exec *e, ax_pool *pool, ax_error *err);
 void ax_exec_free(ax_exec *e);

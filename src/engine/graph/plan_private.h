@@ -47,7 +47,8 @@ struct ax_plan {
     size_t *place;       /* per root value that is computed or an input: offset in the shard's arena */
     bool *has_grad;      /* per value: the backward pass computes its gradient */
     int *grad_root;      /* per value: the value whose gradient buffer holds its gradient */
-    size_t *grad_place;  /* per gradient root (not trainable weights): offset */
+    size_t *grad_place;  /* per gradient root: offset; for a trainable weight in floats, in the shard's grad */
+    int64_t grad_floats; /* of the shard's grad */
     ax_planned *node;
     int n_steps;
     ax_step *step;

@@ -89,6 +89,21 @@ int64_t ax_dataset_rows(const ax_dataset *d)
     return d->rows;
 }
 
+size_t ax_dataset_memory(const ax_dataset *d)
+{
+    size_t bytes = ax_sum_alloc(0, 1, sizeof(*d)), rows = (size_t) d->rows;
+
+    bytes = ax_sum_alloc(bytes, (size_t) d->cap_blocks, sizeof(*d->block));
+    bytes += (size_t) d->n_blocks * ax_sum_alloc(0, (size_t) d->block_rows, d->row_bytes);
+    if (d->classes != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(*d->classes));
+    if (d->values != NULL)
+        bytes = ax_sum_alloc(bytes, rows, (size_t) d->value_width * sizeof(*d->values));
+    if (d->weights != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(*d->weights));
+    return bytes;
+}
+
 const void *ax_dataset_row(const ax_dataset *d, int64_t i)
 {
     return d->block[i / d->block_rows] + (size_t) (i % d->block_rows) * d->row_bytes;

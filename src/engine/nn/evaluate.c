@@ -45,6 +45,19 @@ ax_status ax_scorer_open(const ax_env *env, const ax_model *m, const ax_metrics 
     return AX_OK;
 }
 
+ax_status ax_scorer_plan(ax_scorer *s, int64_t n, size_t *bytes, ax_error *err)
+{
+    size_t sum;
+
+    AX_TRY(ax_runner_plan(s->runner, n, s->chunk, &sum, err));
+    sum = ax_sum_alloc(sum, (size_t) s->chunk, (size_t) s->model->n_outputs * sizeof(float));
+    sum += ax_tally_memory(s->metrics);
+    if (ax_metrics_need_scores(s->metrics))
+        sum += ax_scores_memory(&s->scores, n);
+    *bytes = sum;
+    return AX_OK;
+}
+
 void ax_scorer_close(ax_scorer *s)
 {
     if (s->model == NULL)

@@ -28,6 +28,9 @@ typedef struct ax_scorer {
 /* lanes: as for ax_runner_create. The metrics must outlive it. */
 ax_status ax_scorer_open(const ax_env *env, const ax_model *m, const ax_metrics *metrics, int lanes,
                          ax_scorer *out, ax_error *err);
+/* Plans for n rows in all. *bytes: what the scorer will hold once they were added; so far there are plans and what is
+ * small. */
+ax_status ax_scorer_plan(ax_scorer *s, int64_t n, size_t *bytes, ax_error *err);
 void ax_scorer_close(ax_scorer *s); /* zeros are fine */
 void ax_scorer_reset(ax_scorer *s);
 

@@ -404,6 +404,17 @@ ax_status ax_tally_open(const ax_env *env, const ax_metrics *metrics, ax_tally *
     return AX_OK;
 }
 
+size_t ax_tally_memory(const ax_metrics *metrics)
+{
+    size_t bytes = 0;
+
+    if ((metrics->needs & NEED_CLASSES) != 0)
+        bytes = ax_sum_alloc(bytes, 3 * (size_t) metrics->n_classes, sizeof(double));
+    if ((metrics->needs & NEED_COLUMNS) != 0)
+        bytes = ax_sum_alloc(bytes, 4 * (size_t) metrics->n_outputs, sizeof(double));
+    return bytes;
+}
+
 void ax_tally_close(const ax_env *env, ax_tally *t)
 {
     ax_free(env, t->class_sum);

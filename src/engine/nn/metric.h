@@ -80,6 +80,7 @@ typedef struct ax_tally {
 } ax_tally;
 
 ax_status ax_tally_open(const ax_env *env, const ax_metrics *metrics, ax_tally *out, ax_error *err);
+size_t ax_tally_memory(const ax_metrics *metrics); /* what ax_tally_open takes */
 void ax_tally_close(const ax_env *env, ax_tally *t); /* zeros are fine */
 void ax_tally_reset(ax_tally *t);
 

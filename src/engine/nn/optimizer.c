@@ -226,6 +226,16 @@ static ax_update_fn update_of(const ax_optimizer_settings *s)
     return *(const ax_update_fn *) ((const char *) k + s->kind->update);
 }
 
+size_t ax_optimizer_memory(const ax_optimizer_settings *set, int64_t n)
+{
+    size_t bytes = ax_sum_alloc(0, 1, sizeof(ax_optimizer));
+
+    for (int i = 0; i < AX_OPTIMIZER_SLOTS; i++)
+        if ((slots_of(set) >> i & 1) != 0)
+            bytes = ax_sum_alloc(bytes, (size_t) n, sizeof(float));
+    return bytes;
+}
+
 ax_status ax_optimizer_create(const ax_env *env, const ax_optimizer_settings *set, int64_t n,
                               ax_optimizer **out, ax_error *err)
 {
@@ -274,7 +284,7 @@ void ax_optimizer_range(const ax_optimizer *o, int64_t from, int64_t to, const f
 
     for (int i = 0; i < AX_OPTIMIZER_SLOTS; i++)
         slot[i] = o->slot[i] != NULL ? o->slot[i] + from : NULL;
-    update_of(&o->set)(to - from, &o->now, grad + from, slot, param + from);
+    update_of(&o->set)(to - from, &o->now, grad, slot, param + from);
 }
 
 void ax_optimizer_free(ax_optimizer *o)

@@ -58,8 +58,9 @@ const char *ax_optimizer_name(const ax_optimizer_settings *s);
 /* n: floats in the parameter vector. */
 ax_status ax_optimizer_create(const ax_env *env, const ax_optimizer_settings *set, int64_t n,
                               ax_optimizer **out, ax_error *err);
+size_t ax_optimizer_memory(const ax_optimizer_settings *set, int64_t n); /* what ax_optimizer_create takes */
 void ax_optimizer_begin(ax_optimizer *o, double rate);
-/* grad and param are whole vectors; [from, to) of both is used. grad is left alone. */
+/* grad: to - from floats, left alone. param is the whole vector; [from, to) of it is updated. */
 void ax_optimizer_range(const ax_optimizer *o, int64_t from, int64_t to, const float *grad,
                         float *param);
 void ax_optimizer_free(ax_optimizer *o);

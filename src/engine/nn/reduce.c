@@ -18,6 +18,7 @@ typedef struct block {
     int weight;     /* which of the weights, from 0 */
     double squares; /* of the summed gradient; or, in a check, whether a number is not finite */
     int64_t begin; /* of the weight */
+    int64_t at;    /* of the weight's gradient in a shard's; not if it is deferred */
     int64_t row;   /* floats of one of its rows: of its first dimension */
     int value;
     const ax_order *order;
@@ -64,6 +65,7 @@ static block block_of(const ax_graph *g, const ax_plan *plan, int i, int weight)
     const ax_value *v = &g->value[i];
 
     return (block) {.begin = v->offset,
+                    .at = plan != NULL ? ax_plan_gradient_at(plan, i) : v->offset,
                     .weight = weight,
                     .value = i,
                     .row = AX_MAX(ax_shape_span(&v->shape, 1, v->shape.rank), 1),
@@ -99,11 +101,41 @@ static void cut(ax_reduce *r, const ax_plan *plan)
     }
 }
 
+/* Counts weights and returns how many blocks they are. *makes: are there gradients that are made here? */
+static int64_t count(ax_reduce *r, const ax_plan *plan, bool *makes)
+{
+    const ax_graph *g = r->graph;
+    int64_t n_blocks = 0;
+
+    for (int i = 0; i < g->n_values; i++)
+        if (is_parameter(&g->value[i])) {
+            block like = block_of(g, plan, i, 0);
+
+            n_blocks += blocks_of(&g->value[i], &like);
+            r->orders |= like.order != NULL;
+            *makes |= like.order != NULL || like.deferred;
+            r->n_weights++;
+        }
+    return n_blocks;
+}
+
+size_t ax_reduce_memory(ax_graph *g, const ax_plan *plan)
+{
+    ax_reduce r = {.graph = g};
+    bool makes = false;
+    int64_t n_blocks = count(&r, plan, &makes);
+    size_t bytes = ax_sum_alloc(0, 1, sizeof(r));
+
+    bytes = ax_sum_alloc(bytes, (size_t) n_blocks, sizeof(*r.block));
+    bytes = ax_sum_alloc(bytes, (size_t) r.n_weights, sizeof(*r.scale));
+    return makes ? ax_sum_alloc(bytes, (size_t) g->n_param, sizeof(float)) : bytes;
+}
+
 ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
                            ax_reduce **out, ax_error *err)
 {
     ax_reduce *r = ax_zalloc(env, sizeof(*r));
-    int64_t n_blocks = 0;
+    int64_t n_blocks;
     bool makes = false;
 
     if (r == NULL)
@@ -111,15 +143,7 @@ ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, 
     r->env = *env;
     r->graph = g;
     r->optimizer = o;
-    for (int i = 0; i < g->n_values; i++)
-        if (is_parameter(&g->value[i])) {
-            block like = block_of(g, plan, i, 0);
-
-            n_blocks += blocks_of(&g->value[i], &like);
-            r->orders |= like.order != NULL;
-            makes |= like.order != NULL || like.deferred;
-            r->n_weights++;
-        }
+    n_blocks = count(r, plan, &makes);
     if (n_blocks > INT32_MAX) {
         ax_reduce_free(r);
         return ax_fail(err, AX_ERR_LIMIT, "too many parameters");
@@ -152,25 +176,31 @@ void ax_reduce_free(ax_reduce *r)
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
+static float *of_shard(const ax_reduce *r, int shard, const block *b)
+{
+    return r->grad[shard] + b->at + (b->from - b->begin);
+}
+
 /* Where the gradient of a block stands once it is summed, and put in order. */
 static float *gradient_of(const ax_reduce *r, const block *b)
 {
-    return b->order != NULL || b->deferred ? r->made : r->grad[0];
+    return b->order != NULL || b->deferred ? r->made + b->from : of_shard(r, 0, b);
 }
 
 /* Returns the sum over the shards: in order, unless the block has one of its own. */
 static float *sum_shards(const ax_reduce *r, const block *b)
 {
     const ax_kernels *k = ax_kernels_get();
-    float *sum = r->grad[0] + b->from;
+    float *sum;
 
     if (b->deferred) {
         ax_exec_weight_gradient(r->exec, r->n_grads, b->value, (b->from - b->begin) / b->row,
                                 (b->to - b->begin) / b->row, r->made + b->from);
         return r->made + b->from;
     }
+    sum = of_shard(r, 0, b);
     for (int s = 1; s < r->n_grads; s++)
-        k->add(b->to - b->from, sum, r->grad[s] + b->from, sum);
+        k->add(b->to - b->from, sum, of_shard(r, s, b), sum);
     return sum;
 }
 
@@ -210,7 +240,7 @@ static void put_in_order(const ax_reduce *r, const block *b)
 {
     const ax_order *o = b->order;
     int64_t m = (b->from - b->begin) / b->row, end = (b->to - b->begin) / b->row, n;
-    const float *g = r->grad[0] + b->begin;
+    const float *g = r->grad[0] + b->at;
 
     for (; m < end; m += n) {
         n = AX_MIN(end - m, o->mg - m % o->mg);
@@ -244,7 +274,7 @@ static void do_sum(ax_reduce *r, block *b)
 
 static void do_update(ax_reduce *r, block *b)
 {
-    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = gradient_of(r, b) + b->from;
+    float scale = needs_norm(r) ? r->scale[b->weight] : 1, *g = gradient_of(r, b);
 
     if (b->order == NULL && !needs_norm(r))
         return;

@@ -18,7 +18,8 @@ typedef struct ax_reduce ax_reduce;
  * order of the weights), optimizer and graph must outlive it. */
 ax_status ax_reduce_create(const ax_env *env, ax_graph *g, const ax_plan *plan, ax_optimizer *o,
                            ax_reduce **out, ax_error *err);
-/* One step with the given learning rate. grad: n vectors of g->n_param floats; the first is
+size_t ax_reduce_memory(ax_graph *g, const ax_plan *plan); /* what ax_reduce_create takes */
+/* One step with the given learning rate. grad: n vectors as the plan lays them out; the first is
  * overwritten by the sum. exec: the shards that made them, for gradients that the plan defers; NULL without a plan.
  * AX_ERR_CANCELLED leaves the parameters half updated. */
 ax_status ax_reduce_step(ax_reduce *r, ax_pool *pool, float *const *grad, ax_exec *const *exec,

@@ -22,6 +22,7 @@
 typedef struct lane {
     void *memory;
     ax_exec *exec[N_PLANS];
+    bool planned[N_PLANS]; /* by ax_runner_plan */
 } lane;
 
 struct ax_runner {
@@ -167,8 +168,6 @@ static ax_status need_exec(ax_runner *r, int i, int k, ax_error *err)
     return ax_exec_create(&r->env, r->plan[k], l->memory, r->packed, NULL, &l->exec[k], err);
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
-
 static void load_rows(void *arg, int chunk, ax_exec *e)
 {
     flight *f = arg;
@@ -193,20 +192,82 @@ static void take_outputs(void *arg, int chunk, ax_exec *e)
            n * sizeof(float));
 }
 
-/* Cuts the next rows into at most one chunk a lane. Returns how many; *next moves on. */
+/* Cuts the next of n rows into at most one chunk a lane: their plans. */
+static ax_status choose_plans(ax_runner *r, int64_t n, int *plan, int *chunks, ax_error *err)
+{
+    int count = 0;
+
+    for (; count < r->n_lanes && n > 0; count++) {
+        AX_TRY(plan_for(r, n, &plan[count], err));
+        need_memory(r, plan[count]);
+        n -= AX_RUN_ROWS >> plan[count];
+    }
+    *chunks = count;
+    return AX_OK;
+}
+
+/* ---- planning -------------------------------------------------------------------------------- */
+
+static ax_status plan_run(ax_runner *r, int64_t n, ax_error *err)
+{
+    int plan[AX_MAX_THREADS], chunks;
+
+    while (n > 0) {
+        AX_TRY(choose_plans(r, n, plan, &chunks, err));
+        for (int i = 0; i < chunks; i++) {
+            r->lane[i].planned[plan[i]] = true;
+            n -= AX_RUN_ROWS >> plan[i];
+        }
+    }
+    return AX_OK;
+}
+
+static size_t planned_lane(const ax_runner *r, const lane *l, size_t bytes)
+{
+    bool any = false;
+
+    for (int k = 0; k < N_PLANS; k++) {
+        any |= l->planned[k];
+        bytes += l->planned[k] ? ax_exec_memory(r->plan[k]) : 0;
+    }
+    return any ? ax_sum_alloc(bytes, 1, r->memory_bytes) : bytes;
+}
+
+static size_t planned_memory(const ax_runner *r)
+{
+    size_t bytes = ax_sum_alloc(ax_sum_alloc(0, 1, sizeof(*r)), (size_t) r->n_lanes, sizeof(lane));
+    size_t packed = 0;
+
+    for (int k = 0; k < N_PLANS; k++)
+        if (r->plan[k] != NULL) {
+            bytes += ax_plan_memory(r->plan[k]);
+            packed = ax_plan_packed_bytes(r->plan[k]);
+        }
+    bytes = ax_sum_alloc(bytes, 1, packed);
+    for (int i = 0; i < r->n_lanes; i++)
+        bytes = planned_lane(r, &r->lane[i], bytes);
+    return bytes;
+}
+
+ax_status ax_runner_plan(ax_runner *r, int64_t n, int64_t most, size_t *bytes, ax_error *err)
+{
+    AX_TRY(plan_run(r, AX_MIN(n, most), err));
+    AX_TRY(plan_run(r, n % most, err));
+    *bytes = planned_memory(r);
+    return AX_OK;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* The next chunks, at most one a lane. Returns how many; *next moves on. */
 static ax_status cut(ax_runner *r, int64_t n, int64_t *next, ax_exec **exec, int64_t *first,
                      int *chunks, ax_error *err)
 {
-    int plan[AX_MAX_THREADS];
+    int plan[AX_MAX_THREADS], count;
     int64_t at = *next;
-    int count = 0;
 
     /* plans first: a larger one moves the lanes' memory */
-    for (int64_t i = at; count < r->n_lanes && i < n; count++) {
-        AX_TRY(plan_for(r, n - i, &plan[count], err));
-        need_memory(r, plan[count]);
-        i += AX_RUN_ROWS >> plan[count];
-    }
+    AX_TRY(choose_plans(r, n - at, plan, &count, err));
     for (int i = 0; i < count; i++) {
         int k = plan[i];
 

@@ -22,6 +22,11 @@ typedef void (*ax_row_source)(void *arg, int64_t first, int64_t n, void *dst);
  * its graph. */
 ax_status ax_runner_create(const ax_env *env, const ax_model *m, int lanes, ax_runner **out,
                            ax_error *err);
+/*
+ * Makes the plans for n rows that come in runs of at most `most`. *bytes: what the runner will hold once they have run;
+ * only the plans are there so far.
+ */
+ax_status ax_runner_plan(ax_runner *r, int64_t n, int64_t most, size_t *bytes, ax_error *err);
 /* One of rows (contiguous, used in place) and source is given. Writes n * n_outputs floats. pool may be NULL. */
 ax_status ax_runner_run(ax_runner *r, ax_pool *pool, const void *rows, ax_row_source source,
                         void *arg, int64_t n, float *out, ax_error *err);

@@ -36,22 +36,33 @@ static ax_status grow_list(ax_scores *s, ax_error *err)
     return AX_OK;
 }
 
+static size_t block_floats(const ax_scores *s)
+{
+    return (size_t) s->block_rows * (size_t) (s->width + 2);
+}
+
 ax_status ax_scores_reserve(ax_scores *s, int64_t rows, ax_error *err)
 {
     if (rows > MAX_ROWS)
         return ax_fail(err, AX_ERR_LIMIT, "auc is limited to %lld rows", (long long) MAX_ROWS);
     while (s->room < rows) {
-        size_t floats = (size_t) s->block_rows * (size_t) (s->width + 2);
-
         if (s->n_blocks == s->cap_blocks)
             AX_TRY(grow_list(s, err));
-        s->block[s->n_blocks] = ax_alloc(&s->env, floats * sizeof(float));
+        s->block[s->n_blocks] = ax_alloc(&s->env, block_floats(s) * sizeof(float));
         if (s->block[s->n_blocks] == NULL)
             return ax_nomem(err);
         s->n_blocks++;
         s->room += s->block_rows;
     }
     return AX_OK;
+}
+
+size_t ax_scores_memory(const ax_scores *s, int64_t rows)
+{
+    int64_t blocks = (rows + s->block_rows - 1) / s->block_rows;
+    size_t bytes = ax_sum_alloc(0, (size_t) blocks, block_floats(s) * sizeof(float));
+
+    return ax_sum_alloc(bytes, (size_t) rows, 2 * sizeof(uint64_t)); /* what is sorted, and its spare */
 }
 
 void ax_scores_close(ax_scores *s)

@@ -22,6 +22,8 @@ typedef struct ax_scores {
 void ax_scores_open(ax_scores *s, const ax_env *env, int n_outputs, int n_classes);
 /* Memory for this many rows in all. */
 ax_status ax_scores_reserve(ax_scores *s, int64_t rows, ax_error *err);
+/* What that many rows take, once they are there and the area is computed. */
+size_t ax_scores_memory(const ax_scores *s, int64_t rows);
 void ax_scores_close(ax_scores *s); /* zeros are fine */
 
 /* row < room; different rows may be put at the same time. out: n_outputs probabilities. */

@@ -16,7 +16,25 @@ int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param)
     return (int) AX_MIN(n, AX_MAX(room, AX_MIN(4, batch)));
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- planning -------------------------------------------------------------------------------- */
+
+/* What a training keeps of one row. */
+static ax_status weigh_row(const ax_env *env, const ax_model *m, size_t *bytes, ax_error *err)
+{
+    ax_plan_spec spec = {.batch = 1, .training = true, .loss_value = m->loss_value};
+    ax_plan *plan;
+
+    AX_TRY(ax_plan_create(env, m->graph, &spec, &plan, err));
+    *bytes = ax_plan_arena_bytes(plan);
+    ax_plan_free(plan);
+    return AX_OK;
+}
+
+/* Rows of the epoch's last batch, if it is smaller. */
+static int64_t tail_of(const ax_shards *s)
+{
+    return s->n_train % s->batch;
+}
 
 static ax_status need_size(ax_shards *s, int64_t rows, ax_error *err)
 {
@@ -28,6 +46,42 @@ static ax_status need_size(ax_shards *s, int64_t rows, ax_error *err)
     AX_TRY(ax_plan_create(&s->env, s->model->graph, &spec, &s->plan[s->n_sizes], err));
     s->size[s->n_sizes++] = rows;
     return AX_OK;
+}
+
+static ax_status plan_sizes(ax_shards *s, ax_error *err)
+{
+    AX_TRY(need_size(s, s->rows, err));
+    if (s->batch % s->rows != 0)
+        AX_TRY(need_size(s, s->batch % s->rows, err));
+    if (tail_of(s) % s->rows != 0)
+        AX_TRY(need_size(s, tail_of(s) % s->rows, err));
+    return AX_OK;
+}
+
+ax_status ax_shards_plan(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
+                         ax_error *err)
+{
+    int64_t n_param = spec->model->graph->n_param, n;
+    size_t row_bytes;
+    ax_status status;
+
+    AX_TRY(weigh_row(env, spec->model, &row_bytes, err));
+    n = ax_shard_count(spec->batch, ax_shard_rows(row_bytes, n_param), n_param);
+    *out = (ax_shards) {.env = *env,
+                        .model = spec->model,
+                        .data = spec->data,
+                        .metrics = spec->metrics,
+                        .class_weight = spec->class_weight,
+                        .batch = spec->batch,
+                        .n_train = spec->n_train,
+                        .rows = (spec->batch + n - 1) / n};
+    out->rows = AX_MIN((out->rows + 3) / 4 * 4, spec->batch); /* whole tiles */
+    out->n = (int) ((spec->batch + out->rows - 1) / out->rows);
+    ax_scores_open(&out->scores, env, spec->model->n_outputs, spec->model->n_classes);
+    status = plan_sizes(out, err);
+    if (status != AX_OK)
+        ax_shards_close(out);
+    return status;
 }
 
 static int size_of(const ax_shards *s, int64_t rows)
@@ -43,6 +97,54 @@ static int64_t rows_of(const ax_shards *s, int i, int64_t count)
 {
     return AX_MAX(AX_MIN(s->rows, count - i * s->rows), 0);
 }
+
+/* A lane's, in whole cache lines. */
+static size_t arena_bytes(const ax_shards *s)
+{
+    size_t arena = 0;
+
+    for (int k = 0; k < s->n_sizes; k++)
+        arena = AX_MAX(arena, ax_plan_arena_bytes(s->plan[k]));
+    return (arena + AX_ALIGN - 1) / AX_ALIGN * AX_ALIGN;
+}
+
+static size_t lane_memory(const ax_shards *s, int i)
+{
+    const ax_dataset *d = s->data;
+    size_t rows = (size_t) s->rows, bytes = ax_tally_memory(s->metrics);
+    int64_t full = rows_of(s, i, s->batch), tail = rows_of(s, i, tail_of(s));
+
+    bytes = ax_sum_alloc(bytes, (size_t) ax_plan_gradient_floats(s->plan[0]), sizeof(float));
+    if (d->classes != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(int32_t));
+    if (d->values != NULL)
+        bytes = ax_sum_alloc(bytes, rows, (size_t) d->value_width * sizeof(float));
+    if (d->weights != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(float));
+    if (s->class_weight != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(float));
+    bytes += ax_exec_memory(s->plan[size_of(s, full)]);
+    if (tail > 0 && tail != full)
+        bytes += ax_exec_memory(s->plan[size_of(s, tail)]);
+    return bytes;
+}
+
+size_t ax_shards_memory(const ax_shards *s)
+{
+    size_t bytes = ax_sum_alloc(0, 1, ax_plan_packed_bytes(s->plan[0])), slab;
+
+    for (int k = 0; k < s->n_sizes; k++)
+        bytes += ax_plan_memory(s->plan[k]);
+    for (int i = 0; i < s->n; i++)
+        bytes += lane_memory(s, i);
+    if (ax_metrics_need_scores(s->metrics))
+        bytes += ax_scores_memory(&s->scores, s->n_train);
+    if (!ax_mul_size(arena_bytes(s), (size_t) s->n, &slab))
+        return SIZE_MAX;
+    return ax_sum_large(bytes, slab);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static ax_status make_exec(ax_shards *s, int i, int64_t rows, ax_error *err)
 {
@@ -66,12 +168,12 @@ static ax_status get(const ax_env *env, size_t count, size_t size, void *out, ax
     return AX_OK;
 }
 
-static ax_status open_lane(ax_shards *s, ax_lane *l, const ax_metrics *metrics, ax_error *err)
+static ax_status open_lane(ax_shards *s, ax_lane *l, ax_error *err)
 {
     const ax_dataset *d = s->data;
     size_t rows = (size_t) s->rows;
 
-    AX_TRY(get(&s->env, (size_t) s->model->graph->n_param, sizeof(float), &l->grad, err));
+    AX_TRY(get(&s->env, (size_t) ax_plan_gradient_floats(s->plan[0]), sizeof(float), &l->grad, err));
     if (d->classes != NULL)
         AX_TRY(get(&s->env, rows, sizeof(int32_t), &l->classes, err));
     if (d->values != NULL)
@@ -80,72 +182,27 @@ static ax_status open_lane(ax_shards *s, ax_lane *l, const ax_metrics *metrics, 
         AX_TRY(get(&s->env, rows, sizeof(float), &l->weights, err));
     if (s->class_weight != NULL)
         AX_TRY(get(&s->env, rows, sizeof(float), &l->loss_weights, err));
-    return ax_tally_open(&s->env, metrics, &l->tally, err);
+    return ax_tally_open(&s->env, s->metrics, &l->tally, err);
 }
 
-static ax_status open_all(ax_shards *s, const ax_shards_spec *spec, ax_error *err)
+ax_status ax_shards_open(ax_shards *s, ax_error *err)
 {
-    int64_t tail = spec->n_train % s->batch; /* rows of the epoch's last batch, if it is smaller */
-    size_t arena = 0, slab;
+    size_t arena = arena_bytes(s), slab;
 
-    AX_TRY(need_size(s, s->rows, err));
-    if (s->batch % s->rows != 0)
-        AX_TRY(need_size(s, s->batch % s->rows, err));
-    if (tail % s->rows != 0)
-        AX_TRY(need_size(s, tail % s->rows, err));
-    for (int k = 0; k < s->n_sizes; k++)
-        arena = AX_MAX(arena, ax_plan_arena_bytes(s->plan[k]));
     AX_TRY(get(&s->env, ax_plan_packed_bytes(s->plan[0]), 1, &s->packed, err));
-    arena = (arena + AX_ALIGN - 1) / AX_ALIGN * AX_ALIGN;
     s->slab = ax_mul_size(arena, (size_t) s->n, &slab) ? ax_alloc_large(&s->env, slab) : NULL;
     if (s->slab == NULL)
         return ax_nomem(err);
     for (int i = 0; i < s->n; i++) {
         s->lane[i].memory = (uint8_t *) s->slab + (size_t) i * arena;
-        AX_TRY(open_lane(s, &s->lane[i], spec->metrics, err));
+        AX_TRY(open_lane(s, &s->lane[i], err));
         s->grad[i] = s->lane[i].grad;
         AX_TRY(make_exec(s, i, rows_of(s, i, s->batch), err));
-        AX_TRY(make_exec(s, i, rows_of(s, i, tail), err));
+        AX_TRY(make_exec(s, i, rows_of(s, i, tail_of(s)), err));
     }
-    if (ax_metrics_need_scores(spec->metrics))
-        AX_TRY(ax_scores_reserve(&s->scores, spec->n_train, err));
+    if (ax_metrics_need_scores(s->metrics))
+        AX_TRY(ax_scores_reserve(&s->scores, s->n_train, err));
     return AX_OK;
-}
-
-/* What a training keeps of one row. */
-static ax_status weigh_row(const ax_env *env, const ax_model *m, size_t *bytes, ax_error *err)
-{
-    ax_plan_spec spec = {.batch = 1, .training = true, .loss_value = m->loss_value};
-    ax_plan *plan;
-
-    AX_TRY(ax_plan_create(env, m->graph, &spec, &plan, err));
-    *bytes = ax_plan_arena_bytes(plan);
-    ax_plan_free(plan);
-    return AX_OK;
-}
-
-ax_status ax_shards_open(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
-                         ax_error *err)
-{
-    int64_t n_param = spec->model->graph->n_param, n;
-    size_t row_bytes;
-    ax_status status;
-
-    AX_TRY(weigh_row(env, spec->model, &row_bytes, err));
-    n = ax_shard_count(spec->batch, ax_shard_rows(row_bytes, n_param), n_param);
-    *out = (ax_shards) {.env = *env,
-                        .model = spec->model,
-                        .data = spec->data,
-                        .class_weight = spec->class_weight,
-                        .batch = spec->batch,
-                        .rows = (spec->batch + n - 1) / n};
-    out->rows = AX_MIN((out->rows + 3) / 4 * 4, spec->batch); /* whole tiles */
-    out->n = (int) ((spec->batch + out->rows - 1) / out->rows);
-    ax_scores_open(&out->scores, env, spec->model->n_outputs, spec->model->n_classes);
-    status = open_all(out, spec, err);
-    if (status != AX_OK)
-        ax_shards_close(out);
-    return status;
 }
 
 static void close_lane(const ax_env *env, ax_lane *l)

@@ -30,7 +30,7 @@ int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param);
 
 typedef struct ax_lane {
     void *memory;
-    float *grad;                   /* (n_param) */
+    float *grad;                   /* (ax_plan_gradient_floats) */
     ax_exec *exec[AX_SHARD_SIZES]; /* where this lane meets that size */
     int32_t *classes;              /* (rows) */
     float *values;                 /* (rows, value_width) */
@@ -43,9 +43,11 @@ typedef struct ax_shards {
     ax_env env;
     const ax_model *model;
     const ax_dataset *data;
+    const ax_metrics *metrics;
     const float *class_weight; /* (n_classes) or NULL */
     int n;                     /* of a full batch */
     int64_t batch, rows;       /* of a batch, of a shard */
+    int64_t n_train;           /* of an epoch */
     int n_sizes;
     int64_t size[AX_SHARD_SIZES];
     ax_plan *plan[AX_SHARD_SIZES];
@@ -70,9 +72,13 @@ typedef struct ax_shards_spec {
     int64_t n_train; /* rows of an epoch */
 } ax_shards_spec;
 
-/* Everything in the spec must outlive it. Nothing is allocated later. */
-ax_status ax_shards_open(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
+/* Makes the plans, and nothing else yet. Everything in the spec must outlive it. */
+ax_status ax_shards_plan(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
                          ax_error *err);
+/* Bytes: of the plans, and what ax_shards_open will take. */
+size_t ax_shards_memory(const ax_shards *s);
+/* After ax_shards_plan: gets the memory. Nothing is allocated later. */
+ax_status ax_shards_open(ax_shards *s, ax_error *err);
 void ax_shards_close(ax_shards *s); /* zeros are fine */
 
 /* Forward, loss and backward for the rows index[0..count), which stand at `at` in the epoch. *loss

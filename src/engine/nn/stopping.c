@@ -38,15 +38,26 @@ static void copy_weights(const ax_graph *g, uint8_t *bytes, bool in)
     }
 }
 
-ax_status ax_snapshot_open(const ax_env *env, const ax_graph *g, ax_snapshot *out, ax_error *err)
+static size_t changing_bytes(const ax_graph *g)
 {
     size_t size = (size_t) g->n_param * sizeof(float);
-    uint8_t *bytes;
 
     for (int i = 0; i < g->n_values; i++)
         if (is_kept(&g->value[i]))
             size += ax_tensor_bytes(g->value[i].type, &g->value[i].shape);
-    bytes = ax_alloc(env, size);
+    return size;
+}
+
+size_t ax_snapshot_memory(const ax_graph *g)
+{
+    return ax_sum_alloc(0, 1, changing_bytes(g));
+}
+
+ax_status ax_snapshot_open(const ax_env *env, const ax_graph *g, ax_snapshot *out, ax_error *err)
+{
+    size_t size = changing_bytes(g);
+    uint8_t *bytes = ax_alloc(env, size);
+
     if (bytes == NULL)
         return ax_nomem(err);
     *out = (ax_snapshot) {.env = *env, .bytes = bytes, .size = size};

@@ -22,6 +22,7 @@ typedef struct ax_snapshot {
 } ax_snapshot;
 
 ax_status ax_snapshot_open(const ax_env *env, const ax_graph *g, ax_snapshot *out, ax_error *err);
+size_t ax_snapshot_memory(const ax_graph *g); /* what ax_snapshot_open takes */
 void ax_snapshot_take(ax_snapshot *s, const ax_graph *g);
 void ax_snapshot_restore(const ax_snapshot *s, ax_graph *g); /* nothing before the first take */
 void ax_snapshot_close(ax_snapshot *s);                      /* zeros are fine */

@@ -199,9 +199,19 @@ static ax_status close_epoch(ax_trainer *t, ax_error *err)
     return AX_OK;
 }
 
+/* ---- the beginning --------------------------------------------------------------------------- */
+
+static ax_status take_memory(ax_trainer *t, ax_error *err)
+{
+    AX_TRY(ax_train_take_memory(t, err));
+    t->phase = AX_PHASE_BATCHES;
+    return AX_OK;
+}
+
 /* ---- slices ---------------------------------------------------------------------------------- */
 
 static ax_status (*const work_of_phase[])(ax_trainer *t, ax_error *err) = {
+    [AX_PHASE_MEMORY] = take_memory,
     [AX_PHASE_BATCHES] = run_batch,
     [AX_PHASE_VALIDATION] = validate,
     [AX_PHASE_CLOSE] = close_epoch,

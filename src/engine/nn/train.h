@@ -1,9 +1,10 @@
 /*
  * train.h: what a training is made of; ax.h has the view of the outside.
  *
- * train_open.c reads the options and gets every byte that the training will need, train.c does the
- * work:
+ * train_open.c reads the options and makes the plans, train_memory.c says what that will take and gets it, train.c
+ * does the work:
  *
+ *     first:  ax_train_take_memory
  *     epoch:  shuffle -> batch, batch, ...  -> validation -> close
  *     batch:  ax_shards_run (forward, loss, backward, shard by shard)
  *             ax_reduce_step (sum of the gradients in order, clipping, the optimizer)
@@ -24,6 +25,7 @@
 #include "nn/stopping.h"
 
 typedef enum ax_phase {
+    AX_PHASE_MEMORY, /* nothing large is allocated yet */
     AX_PHASE_BATCHES,
     AX_PHASE_VALIDATION,
     AX_PHASE_CLOSE, /* of the epoch */
@@ -77,6 +79,11 @@ struct ax_trainer {
     ax_train_report report;
     ax_metric *train_metric, *valid_metric;
 };
+
+/* Fills t->report.memory; the plans are made. */
+ax_status ax_train_plan_memory(ax_trainer *t, ax_error *err);
+/* Gets it: all but what the validation's runner takes when it first runs. */
+ax_status ax_train_take_memory(ax_trainer *t, ax_error *err);
 
 double ax_train_clock(void); /* seconds of a clock that only goes forward */
 

@@ -1,6 +1,5 @@
 /*
- * train_open.c: opens and frees a training: checks that data and model fit, reads the options, and
- * gets all memory.
+ * train_open.c: opens and frees a training: checks that data and model fit, reads the options, makes the plans.
  */
 #include "nn/train.h"
 
@@ -181,7 +180,6 @@ static ax_status open_report(ax_trainer *t, ax_error *err)
 
 static ax_status open_parts(ax_trainer *t, int threads, ax_error *err)
 {
-    ax_graph *g = t->model->graph;
     ax_shards_spec spec = {.model = t->model,
                            .data = t->data,
                            .metrics = &t->metrics,
@@ -189,15 +187,12 @@ static ax_status open_parts(ax_trainer *t, int threads, ax_error *err)
                            .batch = t->batch,
                            .n_train = t->n_train};
 
-    AX_TRY(ax_shards_open(&t->env, &spec, &t->shards, err));
-    AX_TRY(ax_optimizer_create(&t->env, &t->settings, g->n_param, &t->optimizer, err));
-    AX_TRY(ax_reduce_create(&t->env, g, t->shards.plan[0], t->optimizer, &t->reduce, err));
-    if (t->stopping.restore_best_weights)
-        AX_TRY(ax_snapshot_open(&t->env, g, &t->best, err));
+    AX_TRY(ax_shards_plan(&t->env, &spec, &t->shards, err));
     AX_TRY(ax_tally_open(&t->env, &t->metrics, &t->tally, err));
     AX_TRY(ax_pool_open(&t->env, threads, &t->pool, err));
     AX_TRY(open_validation(t, err));
-    return open_report(t, err);
+    AX_TRY(open_report(t, err));
+    return ax_train_plan_memory(t, err);
 }
 
 static ax_status open_trainer(ax_trainer *t, const ax_dataset *valid, const ax_options *o,
