@@ -365,13 +365,13 @@ static void check_shard_count(void)
     const struct {
         int64_t batch, n_param;
         int want;
-    } c[] = {{1, 100, 1},         {8, 100, 1},          {9, 100, 2},          {32, 100, 4},
-             {128, 100, 16},      {1024, 100, 16},      {64, 16 << 20, 4},    {128, 8 << 20, 8},
-             {64, 1 << 30, 4},    {3, 1 << 30, 1},      {17, 1 << 30, 3}};
+    } c[] = {{1, 100, 1},       {16, 100, 1},       {17, 100, 2},       {32, 100, 2},
+             {256, 100, 16},    {1024, 100, 16},    {64, 16 << 20, 4},  {256, 8 << 20, 8},
+             {64, 1 << 30, 4},  {3, 1 << 30, 1},    {33, 1 << 30, 3}};
     int bad = 0;
 
     for (int i = 0; i < AX_COUNT(c); i++)
-        bad += ax_shard_count(c[i].batch, 8, c[i].n_param) != c[i].want;
+        bad += ax_shard_count(c[i].batch, c[i].n_param) != c[i].want;
     unit_check(bad == 0, "the number of shards follows from batch and parameters");
 }
 

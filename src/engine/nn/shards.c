@@ -3,32 +3,17 @@
  */
 #include "nn/shards.h"
 
-int64_t ax_shard_rows(size_t row_bytes, int64_t n_param)
-{
-    return (double) row_bytes * 16 < (double) n_param * sizeof(float) ? 12 : 8;
-}
+#define SHARD_ROWS 16
 
-int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param)
+int ax_shard_count(int64_t batch, int64_t n_param)
 {
-    int64_t n = AX_MAX(AX_MIN((batch + rows - 1) / rows, AX_MAX_SHARDS), 1);
+    int64_t n = AX_MAX(AX_MIN((batch + SHARD_ROWS - 1) / SHARD_ROWS, AX_MAX_SHARDS), 1);
     int64_t room = AX_SHARD_GRADIENT_BYTES / AX_MAX(n_param * (int64_t) sizeof(float), 1);
 
-    return (int) AX_MIN(n, AX_MAX(room, AX_MIN(4, batch)));
+    return (int) AX_MIN(n, AX_MAX(room, 4));
 }
 
 /* ---- planning -------------------------------------------------------------------------------- */
-
-/* What a training keeps of one row. */
-static ax_status weigh_row(const ax_env *env, const ax_model *m, size_t *bytes, ax_error *err)
-{
-    ax_plan_spec spec = {.batch = 1, .training = true, .loss_value = m->loss_value};
-    ax_plan *plan;
-
-    AX_TRY(ax_plan_create(env, m->graph, &spec, &plan, err));
-    *bytes = ax_plan_arena_bytes(plan);
-    ax_plan_free(plan);
-    return AX_OK;
-}
 
 /* Rows of the epoch's last batch, if it is smaller. */
 static int64_t tail_of(const ax_shards *s)
@@ -61,12 +46,9 @@ static ax_status plan_sizes(ax_shards *s, ax_error *err)
 ax_status ax_shards_plan(const ax_env *env, const ax_shards_spec *spec, ax_shards *out,
                          ax_error *err)
 {
-    int64_t n_param = spec->model->graph->n_param, n;
-    size_t row_bytes;
+    int64_t n = ax_shard_count(spec->batch, spec->model->graph->n_param);
     ax_status status;
 
-    AX_TRY(weigh_row(env, spec->model, &row_bytes, err));
-    n = ax_shard_count(spec->batch, ax_shard_rows(row_bytes, n_param), n_param);
     *out = (ax_shards) {.env = *env,
                         .model = spec->model,
                         .data = spec->data,

@@ -19,14 +19,11 @@
 #define AX_SHARD_GRADIENT_BYTES ((int64_t) 256 << 20)
 
 /*
- * Rows that a shard should have. Eight, so that what a network keeps of them stays in the second cache; twelve where
- * that is little against the weights: then the time goes into reading those, and twelve rows make the most of it,
- * because that many fill a tile (tensor/tile.h). row_bytes: what a plan keeps of a row.
+ * clamp(ceil(batch / 16), 1, 16): sixteen rows fill the kernels' tiles and are worth a gradient of their own
+ * (measured at 4 to 24). More threads than shards have nothing to do: a batch of 32 keeps two busy. Fewer shards when
+ * that many gradients would need more than 256 MB, but not fewer than 4 for that reason.
  */
-int64_t ax_shard_rows(size_t row_bytes, int64_t n_param);
-/* clamp(ceil(batch / rows), 1, 16), fewer when that many gradients would need more than 256 MB, but not fewer
- * than min(4, batch) for that reason. */
-int ax_shard_count(int64_t batch, int64_t rows, int64_t n_param);
+int ax_shard_count(int64_t batch, int64_t n_param);
 
 typedef struct ax_lane {
     void *memory;
