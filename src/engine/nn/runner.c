@@ -10,14 +10,14 @@
 
 #include <time.h>
 
-#define N_PLANS 7 /* batches of 64, 32, ..., 1 */
+#define N_PLANS 9 /* batches of 256, 128, ..., 1 */
 #define ONE_ROW (N_PLANS - 1)
 
 /* A row that takes longer keeps the long way. Far below 50 ms: the numbers of another row may be slower. */
 #define QUICK_NS 250000
 
 /* A chunk of a big network is made smaller until its memory fits this. */
-#define LANE_BYTES ((size_t) 128 * 1024 * 1024)
+#define LANE_BYTES ((size_t) 16 * 1024 * 1024)
 
 typedef struct lane {
     void *memory;

@@ -2,7 +2,7 @@
  * runner.h: inference over any number of rows: plans for a few batch sizes, made when first needed and
  * kept; the memory of the largest.
  *
- * Rows are cut into chunks of AX_RUN_ROWS and a tail of powers of two, so that at most eight plans exist.
+ * Rows are cut into chunks of AX_RUN_ROWS and a tail of powers of two, so that at most nine plans exist.
  * With a pool, chunks run side by side.
  */
 #ifndef AX_RUNNER_H
@@ -11,7 +11,7 @@
 #include "graph/plan.h"
 #include "nn/network.h"
 
-#define AX_RUN_ROWS 64
+#define AX_RUN_ROWS 256
 
 typedef struct ax_runner ax_runner;
 

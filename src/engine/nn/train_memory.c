@@ -26,6 +26,19 @@ static size_t weights_memory(const ax_trainer *t)
     return t->stopping.restore_best_weights ? bytes + ax_snapshot_memory(g) : bytes;
 }
 
+/* The targets of a chunk of validation rows. */
+static size_t targets_memory(const ax_trainer *t, size_t bytes)
+{
+    const ax_dataset *v = t->valid;
+    size_t rows = (size_t) t->scorer.chunk;
+
+    if (v->classes != NULL)
+        bytes = ax_sum_alloc(bytes, rows, sizeof(int32_t));
+    if (v->values != NULL)
+        bytes = ax_sum_alloc(bytes, rows, (size_t) v->value_width * sizeof(float));
+    return v->weights != NULL ? ax_sum_alloc(bytes, rows, sizeof(float)) : bytes;
+}
+
 ax_status ax_train_plan_memory(ax_trainer *t, ax_error *err)
 {
     ax_train_memory *m = &t->report.memory;
@@ -33,8 +46,10 @@ ax_status ax_train_plan_memory(ax_trainer *t, ax_error *err)
     m->rows = rows_memory(t);
     m->weights = weights_memory(t);
     m->batch = ax_shards_memory(&t->shards);
-    if (t->n_valid > 0)
+    if (t->n_valid > 0) {
         AX_TRY(ax_scorer_plan(&t->scorer, t->n_valid, &m->validation, err));
+        m->validation = targets_memory(t, m->validation);
+    }
     m->total = m->rows + m->weights + m->validation + sizeof(*t);
     if (!ax_add_size(m->total, m->batch, &m->total))
         m->total = SIZE_MAX;
