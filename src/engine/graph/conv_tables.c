@@ -177,24 +177,15 @@ static ax_status table_input(ax_setup *s, ax_conv *p)
     return AX_OK;
 }
 
-static int32_t *multiples(ax_arena *a, int64_t n, int64_t of)
-{
-    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
-
-    for (int64_t i = 0; t != NULL && i < n; i++)
-        t[i] = (int32_t) (i * of);
-    return t;
-}
-
 /* Of weights: rows of W against rows of what is packed. */
 static ax_status table_weights(ax_setup *s, ax_conv *p)
 {
     int64_t block = ax_kernels_get()->tiles->block;
 
-    p->row_at = multiples(s->arena, block, p->k);
-    p->block_at = multiples(s->arena, AX_MAX(p->k, block), block);
-    p->tap_at = multiples(s->arena, p->k, 1);
-    p->order_at = multiples(s->arena, p->k, 1);
+    p->row_at = ax_multiples(s->arena, block, p->k);
+    p->block_at = ax_multiples(s->arena, AX_MAX(p->k, block), block);
+    p->tap_at = ax_multiples(s->arena, p->k, 1);
+    p->order_at = ax_multiples(s->arena, p->k, 1);
     if (p->row_at == NULL || p->block_at == NULL || p->tap_at == NULL || p->order_at == NULL)
         return ax_nomem(s->err);
     for (int64_t i = 0; i < p->k; i++) {

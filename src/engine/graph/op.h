@@ -140,6 +140,8 @@ ax_status ax_setup_float(ax_setup *s, int i, int min_rank, int max_rank);
 void ax_setup_same(ax_setup *s, int i);
 /* Zeroed prep memory; NULL when there is none (then return ax_nomem(s->err)). */
 void *ax_setup_prep(ax_setup *s, size_t size);
+/* 0, of, 2 * of, ...: n offsets for a kernel's table; NULL when there is no memory. */
+int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
 /* An axis attribute: -rank..rank-1 made 0..rank-1. */
 ax_status ax_setup_axis(ax_setup *s, int64_t axis, int rank, int *out);
 

@@ -73,3 +73,12 @@ ax_status ax_setup_axis(ax_setup *s, int64_t axis, int rank, int *out)
     *out = (int) (axis < 0 ? axis + rank : axis);
     return AX_OK;
 }
+
+int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of)
+{
+    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
+
+    for (int64_t i = 0; t != NULL && i < n; i++)
+        t[i] = (int32_t) (i * of);
+    return t;
+}

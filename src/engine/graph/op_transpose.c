@@ -28,15 +28,6 @@ typedef struct transpose_prep {
     gathering backward; /* over x; a: y */
 } transpose_prep;
 
-static int32_t *multiples(ax_arena *a, int64_t n, int64_t of)
-{
-    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
-
-    for (int64_t i = 0; t != NULL && i < n; i++)
-        t[i] = (int32_t) (i * of);
-    return t;
-}
-
 /* Floats whose run strides through the source, across an axis along which the source is whole. */
 static ax_status find_squares(ax_setup *s, gathering *g)
 {
@@ -47,8 +38,8 @@ static ax_status find_squares(ax_setup *s, gathering *g)
         w->stride_a[w->rank - 1] != 1 || (rows < SQUARE_LEAST && rows != 3) || columns < SQUARE_LEAST ||
         w->step_a > OFFSET_MOST / rows || columns > OFFSET_MOST / rows)
         return AX_OK;
-    g->from = multiples(s->arena, rows, w->step_a);
-    g->to = multiples(s->arena, columns, rows);
+    g->from = ax_multiples(s->arena, rows, w->step_a);
+    g->to = ax_multiples(s->arena, columns, rows);
     if (g->from == NULL || g->to == NULL)
         return ax_nomem(s->err);
     g->rows = rows;

@@ -11,15 +11,6 @@
 #define FEW_ROWS     2 /* the tiles for so many want to see all columns at once */
 #define SMALL        (1 << 22) /* multiplications that need neither strips nor a question whether to go on */
 
-int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of)
-{
-    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
-
-    for (int64_t i = 0; t != NULL && i < n; i++)
-        t[i] = (int32_t) (i * of);
-    return t;
-}
-
 /* Offsets of rows, and the last one once more: see points_of. */
 static int32_t *row_offsets(ax_arena *a, int64_t rows, int64_t of)
 {

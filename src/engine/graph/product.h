@@ -31,8 +31,6 @@ typedef struct ax_curve_of {
     float a, b;
 } ax_curve_of;
 
-/* 0, of, 2 of, ...: n offsets in the arena; NULL when there is no memory. */
-int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of);
 /* x is (rows, depth), or (depth, rows) when transposed; out is (rows, columns). The only error: no memory. */
 ax_status ax_product_make(ax_setup *s, ax_product *p, bool transposed, int64_t rows, int64_t depth,
                           int64_t columns);

@@ -48,15 +48,6 @@ static int64_t tiles_that_fit(const ax_winograd *w, int64_t bytes, int64_t most)
     return AX_MIN(AX_MAX(bytes / tile / 12, 1) * 12, most);
 }
 
-static int32_t *multiples(ax_arena *a, int64_t n, int64_t of)
-{
-    int32_t *t = ax_arena_array(a, (size_t) n, sizeof(int32_t));
-
-    for (int64_t i = 0; t != NULL && i < n; i++)
-        t[i] = (int32_t) (i * of);
-    return t;
-}
-
 ax_status ax_winograd_setup(ax_winograd *w, bool pool, ax_arena *arena, ax_error *err)
 {
     int64_t longest;
@@ -70,9 +61,9 @@ ax_status ax_winograd_setup(ax_winograd *w, bool pool, ax_arena *arena, ax_error
     w->batch = AX_MIN(tiles_that_fit(w, BATCH_BYTES, 48), AX_MAX(w->tiles, 1));
     w->kernel_batch = AX_MIN(tiles_that_fit(w, KERNEL_BYTES, 120), AX_MAX(w->tiles, 1));
     longest = AX_MAX(w->batch, w->kernel_batch);
-    w->c_at = multiples(arena, longest, w->c);
-    w->m_at = multiples(arena, AX_MAX(longest, w->c), w->m);
-    w->step = multiples(arena, w->c, 1);
+    w->c_at = ax_multiples(arena, longest, w->c);
+    w->m_at = ax_multiples(arena, AX_MAX(longest, w->c), w->m);
+    w->step = ax_multiples(arena, w->c, 1);
     return w->c_at != NULL && w->m_at != NULL && w->step != NULL ? AX_OK : ax_nomem(err);
 }
 
