@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "graph/moments.h"
 #include "graph/nhwc.h"
 
 #define BLOCK_ROWS 128
@@ -19,7 +20,7 @@ typedef struct norm {
 
 /* What a shard keeps of a channel from forward to backward. */
 typedef struct channel {
-    double count, mean, m2; /* of the shard */
+    ax_moments moments; /* of the shard */
     double sum, product;    /* of the shard's gradient: of g, of g * x^ */
 } channel;
 
@@ -76,17 +77,6 @@ static ax_status setup_relu(ax_setup *s)
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-static void combine(channel *into, double count, double mean, double m2)
-{
-    double total = into->count + count, delta = mean - into->mean;
-
-    if (count == 0)
-        return;
-    into->mean += delta * count / total;
-    into->m2 += m2 + delta * delta * into->count * count / total;
-    into->count = total;
-}
-
 static void forward_stats(const ax_run *r)
 {
     const norm *p = r->prep;
@@ -104,19 +94,10 @@ static void forward_stats(const ax_run *r)
         for (int64_t c = 0; c < p->c; c++) {
             double s = sum[c], mean = s / (double) n;
 
-            combine(&ch[c], (double) n, shift[c] + mean, fmax(square[c] - s * mean, 0));
+            ax_moments_add(&ch[c].moments, &(ax_moments){(double) n, shift[c] + mean,
+                                                         fmax(square[c] - s * mean, 0)});
         }
     }
-}
-
-static void move_running(const norm *p, const ax_run *r, int64_t c, const channel *batch)
-{
-    /* the running statistics are weights that this operator owns */
-    float *mean = (float *) r->in[3].data, *var = (float *) r->in[4].data;
-    double v = batch->m2 / batch->count;
-
-    mean[c] = (float) (p->momentum * mean[c] + (1.0 - p->momentum) * batch->mean);
-    var[c] = (float) (p->momentum * var[c] + (1.0 - p->momentum) * v);
 }
 
 static void forward_merge(const ax_run *const *shard, int n)
@@ -124,22 +105,22 @@ static void forward_merge(const ax_run *const *shard, int n)
     const norm *p = shard[0]->prep;
 
     for (int64_t c = 0; c < p->c; c++) {
-        channel batch = {0};
+        ax_moments batch = {0};
         double inv;
 
         for (int s = 0; s < n; s++) {
             const channel *ch = channels_of(shard[s]) + c;
 
-            combine(&batch, ch->count, ch->mean, ch->m2);
+            ax_moments_add(&batch, &ch->moments);
         }
         if (batch.count == 0)
             continue;
-        move_running(p, shard[0], c, &batch);
+        ax_moments_move_running(shard[0], p->momentum, c, &batch);
         inv = 1.0 / sqrt(batch.m2 / batch.count + p->epsilon);
         for (int s = 0; s < n; s++) {
             row_of(shard[s], ROW_MEAN)[c] = (float) batch.mean;
             row_of(shard[s], ROW_INV)[c] = (float) inv;
-            channels_of(shard[s])[c].count = batch.count;
+            channels_of(shard[s])[c].moments.count = batch.count;
         }
     }
 }
@@ -193,7 +174,7 @@ static void backward_merge(const ax_run *const *shard, int n)
     const norm *p = shard[0]->prep;
 
     for (int64_t c = 0; c < p->c; c++) {
-        double sum = 0, product = 0, count = channels_of(shard[0])[c].count;
+        double sum = 0, product = 0, count = channels_of(shard[0])[c].moments.count;
 
         for (int s = 0; s < n; s++) {
             sum += channels_of(shard[s])[c].sum;

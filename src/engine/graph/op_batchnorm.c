@@ -14,7 +14,7 @@
  */
 #include <math.h>
 
-#include "graph/op.h"
+#include "graph/moments.h"
 
 typedef struct norm {
     int64_t n, c, plane;
@@ -23,7 +23,7 @@ typedef struct norm {
 
 /* What a shard keeps of a channel from forward to backward. */
 typedef struct channel {
-    double count, mean, m2; /* of the shard; after the merge mean is the batch's, m2 its 1/sqrt(var + epsilon) */
+    ax_moments moments; /* of the shard; after the merge mean is the batch's, m2 its 1/sqrt(var + epsilon) */
     double sum_g, sum_gx;   /* of the shard; after the merge of the batch, divided by its count */
     double scale_part, bias_part; /* the shard's own sums */
 } channel;
@@ -57,17 +57,6 @@ static ax_status setup(ax_setup *s)
 
 /* ---- statistics of a shard, and of the batch ------------------------------------------------- */
 
-static void combine(channel *into, double count, double mean, double m2)
-{
-    double total = into->count + count, delta = mean - into->mean;
-
-    if (count == 0)
-        return;
-    into->mean += delta * count / total;
-    into->m2 += m2 + delta * delta * into->count * count / total;
-    into->count = total;
-}
-
 static void count_plane(channel *ch, int64_t n, const float *x)
 {
     double sum = 0, m2 = 0, mean;
@@ -77,7 +66,7 @@ static void count_plane(channel *ch, int64_t n, const float *x)
     mean = n > 0 ? sum / (double) n : 0;
     for (int64_t i = 0; i < n; i++)
         m2 += (x[i] - mean) * (x[i] - mean);
-    combine(ch, (double) n, mean, m2);
+    ax_moments_add(&ch->moments, &(ax_moments){(double) n, mean, m2});
 }
 
 /* Rank 2: the channels of a row lie side by side, and a plane is one element. */
@@ -93,39 +82,29 @@ static void forward_stats(const ax_run *r)
             count_plane(&ch[c], p->plane, x);
 }
 
-static void move_running(const norm *p, const ax_run *r, int64_t c, const channel *batch)
-{
-    /* the running statistics are weights that this operator owns */
-    float *mean = (float *) r->in[3].data, *var = (float *) r->in[4].data;
-    double v = batch->m2 / batch->count;
-
-    mean[c] = (float) (p->momentum * mean[c] + (1.0 - p->momentum) * batch->mean);
-    var[c] = (float) (p->momentum * var[c] + (1.0 - p->momentum) * v);
-}
-
 static void forward_merge(const ax_run *const *shard, int n)
 {
     const norm *p = shard[0]->prep;
 
     for (int64_t c = 0; c < p->c; c++) {
-        channel batch = {0};
+        ax_moments batch = {0};
         double inv;
 
         for (int s = 0; s < n; s++) {
             const channel *ch = (const channel *) shard[s]->saved + c;
 
-            combine(&batch, ch->count, ch->mean, ch->m2);
+            ax_moments_add(&batch, &ch->moments);
         }
         if (batch.count == 0)
             continue;
-        move_running(p, shard[0], c, &batch);
+        ax_moments_move_running(shard[0], p->momentum, c, &batch);
         inv = 1.0 / sqrt(batch.m2 / batch.count + p->epsilon);
         for (int s = 0; s < n; s++) {
             channel *ch = (channel *) shard[s]->saved + c;
 
-            ch->mean = batch.mean;
-            ch->m2 = inv;
-            ch->count = batch.count;
+            ch->moments.mean = batch.mean;
+            ch->moments.m2 = inv;
+            ch->moments.count = batch.count;
         }
     }
 }
@@ -142,8 +121,8 @@ static void forward(const ax_run *r)
 
     for (int64_t n = 0; n < p->n && !ax_pool_stopped(r->pool); n++) {
         for (int64_t c = 0; c < p->c; c++, x += p->plane, y += p->plane) {
-            double m = ch != NULL ? ch[c].mean : mean[c];
-            double inv = ch != NULL ? ch[c].m2 : 1.0 / sqrt((double) var[c] + p->epsilon);
+            double m = ch != NULL ? ch[c].moments.mean : mean[c];
+            double inv = ch != NULL ? ch[c].moments.m2 : 1.0 / sqrt((double) var[c] + p->epsilon);
             float k = (float) (scale[c] * inv), at = (float) m, b = bias[c];
 
             for (int64_t i = 0; i < p->plane; i++)
@@ -164,14 +143,14 @@ static void backward_stats(const ax_run *r)
         ch[c].sum_g = ch[c].sum_gx = 0;
     for (int64_t n = 0; n < p->n; n++) {
         for (int64_t c = 0; c < p->c; c++, x += p->plane, g += p->plane) {
-            double sum = 0, sum_x = 0, mean = ch[c].mean;
+            double sum = 0, sum_x = 0, mean = ch[c].moments.mean;
 
             for (int64_t i = 0; i < p->plane; i++) {
                 sum += g[i];
                 sum_x += g[i] * (x[i] - mean);
             }
             ch[c].sum_g += sum;
-            ch[c].sum_gx += sum_x * ch[c].m2;
+            ch[c].sum_gx += sum_x * ch[c].moments.m2;
         }
     }
     for (int64_t c = 0; c < p->c; c++) {
@@ -196,8 +175,8 @@ static void backward_merge(const ax_run *const *shard, int n)
         for (int s = 0; s < n; s++) {
             channel *ch = (channel *) shard[s]->saved + c;
 
-            ch->sum_g = ch->count > 0 ? sum / ch->count : 0;
-            ch->sum_gx = ch->count > 0 ? sum_x / ch->count : 0;
+            ch->sum_g = ch->moments.count > 0 ? sum / ch->moments.count : 0;
+            ch->sum_gx = ch->moments.count > 0 ? sum_x / ch->moments.count : 0;
         }
     }
 }
@@ -212,7 +191,7 @@ static void backward_input(const ax_run *r)
 
     for (int64_t n = 0; n < p->n; n++) {
         for (int64_t c = 0; c < p->c; c++, x += p->plane, g += p->plane, dx += p->plane) {
-            float mean = (float) ch[c].mean, inv = (float) ch[c].m2;
+            float mean = (float) ch[c].moments.mean, inv = (float) ch[c].moments.m2;
             float k = scale[c] * inv, a = (float) ch[c].sum_g, b = (float) ch[c].sum_gx * inv;
 
             for (int64_t i = 0; i < p->plane; i++) {
