@@ -10,7 +10,7 @@
 
 #include <time.h>
 
-#define N_PLANS 9 /* batches of 256, 128, ..., 1 */
+#define N_PLANS 9
 #define ONE_ROW (N_PLANS - 1)
 
 /* A row that takes longer keeps the long way. Far below 50 ms: the numbers of another row may be slower. */
@@ -18,6 +18,9 @@
 
 /* A chunk of a big network is made smaller until its memory fits this. */
 #define LANE_BYTES ((size_t) 16 * 1024 * 1024)
+
+/* Batches of the plans. The largest fills the tiles of every instruction set, which take 12, 6 or 4 rows. */
+static const int batches[N_PLANS] = {AX_RUN_ROWS, 128, 64, 32, 16, 8, 4, 2, 1};
 
 typedef struct lane {
     void *memory;
@@ -116,19 +119,19 @@ void ax_runner_free(ax_runner *r)
 
 static ax_status need_plan(ax_runner *r, int k, ax_error *err)
 {
-    ax_plan_spec spec = {.batch = AX_RUN_ROWS >> k, .training = false, .loss_value = -1};
+    ax_plan_spec spec = {.batch = batches[k], .training = false, .loss_value = -1};
 
     if (r->plan[k] != NULL)
         return AX_OK;
     return ax_plan_create(&r->env, r->model->graph, &spec, &r->plan[k], err);
 }
 
-/* The largest plan that n rows fill and whose memory is moderate: 0 for 64 rows, 6 for one. */
+/* The largest plan that n rows fill and whose memory is moderate. */
 static ax_status plan_for(ax_runner *r, int64_t n, int *out, ax_error *err)
 {
     int k = 0;
 
-    while ((AX_RUN_ROWS >> k) > n)
+    while (batches[k] > n)
         k++;
     AX_TRY(need_plan(r, k, err));
     while (k < N_PLANS - 1 && ax_plan_arena_bytes(r->plan[k]) > LANE_BYTES)
@@ -200,7 +203,7 @@ static ax_status choose_plans(ax_runner *r, int64_t n, int *plan, int *chunks, a
     for (; count < r->n_lanes && n > 0; count++) {
         AX_TRY(plan_for(r, n, &plan[count], err));
         need_memory(r, plan[count]);
-        n -= AX_RUN_ROWS >> plan[count];
+        n -= batches[plan[count]];
     }
     *chunks = count;
     return AX_OK;
@@ -216,7 +219,7 @@ static ax_status plan_run(ax_runner *r, int64_t n, ax_error *err)
         AX_TRY(choose_plans(r, n, plan, &chunks, err));
         for (int i = 0; i < chunks; i++) {
             r->lane[i].planned[plan[i]] = true;
-            n -= AX_RUN_ROWS >> plan[i];
+            n -= batches[plan[i]];
         }
     }
     return AX_OK;
@@ -274,7 +277,7 @@ static ax_status cut(ax_runner *r, int64_t n, int64_t *next, ax_exec **exec, int
         AX_TRY(need_exec(r, i, k, err));
         exec[i] = r->lane[i].exec[k];
         first[i] = at;
-        at += AX_RUN_ROWS >> k;
+        at += batches[k];
     }
     *next = at;
     *chunks = count;

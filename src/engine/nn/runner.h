@@ -11,7 +11,7 @@
 #include "graph/plan.h"
 #include "nn/network.h"
 
-#define AX_RUN_ROWS 256
+#define AX_RUN_ROWS 192
 
 typedef struct ax_runner ax_runner;
 
