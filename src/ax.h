@@ -162,6 +162,61 @@ ax_status ax_dataset_set_values(ax_dataset *d, const float *values, int width, a
 ax_status ax_dataset_set_weights(ax_dataset *d, const float *weights, ax_error *err);
 void ax_dataset_free(ax_dataset *d);
 
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+/*
+ * A column of a table, as part of a row of floats. A number (or an array of them) stands there as it is, NaN where it is
+ * missing. A text stands there as the number of its category, counted as the rows were read: `category` lists them;
+ * NaN where it is missing. ax_preparation_learn puts what the model will use in its place.
+ */
+typedef struct ax_column {
+    const char *name;
+    bool text;
+    int64_t width;                /* floats in a row; 1 for a text */
+    const char *const *part;      /* (width) names of the elements: "year", "hour_sin"; NULL: they are numbered */
+    const char *const *category;  /* text: (n_categories) UTF-8, not empty */
+    int n_categories;
+    const char *left_out; /* why the caller leaves it out already ("is excluded"), or NULL */
+} ax_column;
+
+typedef struct ax_column_summary {
+    const char *name; /* of the column, or "column.part" of an element */
+    bool text;
+    int64_t count, nulls;     /* rows with and without a value */
+    int64_t distinct;         /* categories; -1 for numbers: not counted */
+    double mean, sd;          /* numbers, else NaN; sd of a sample (n - 1) */
+    double min, q25, median, q75, max;
+    int n_top;                /* texts: the most frequent, at most 10 */
+    const char *const *top;
+    const int64_t *top_count;
+    const char *encoding;     /* "standardize", "one_hot", "none", ... */
+    const char *left_out;     /* why it is not used: "is always NULL"; NULL: it is */
+} ax_column_summary;
+
+typedef struct ax_preparation ax_preparation;
+
+typedef struct ax_preparation_spec {
+    const ax_column *column;
+    int n_columns;
+    const char *algorithm; /* NULL: a network */
+    ax_task task;
+} ax_preparation_spec;
+
+/*
+ * Learns from the rows (floats, of the columns' widths together) and their targets how each column is prepared, by the
+ * options "columns" and "exclude" and by what the algorithm wants; and puts into the rows, for each text, the number
+ * that the model will use. options NULL: only statistics, the rows stay as they are. Nothing of use is left:
+ * AX_ERR_INVALID.
+ */
+ax_status ax_preparation_learn(const ax_env *env, const ax_preparation_spec *spec, const ax_options *options,
+                               ax_dataset *d, ax_preparation **out, ax_error *err);
+/* Does the same to the texts of other rows, of the same columns and categories. */
+ax_status ax_preparation_apply(const ax_preparation *p, ax_dataset *d, ax_error *err);
+/* One an element of the columns: n_columns, or more where widths are above 1. */
+int ax_preparation_summaries(const ax_preparation *p);
+const ax_column_summary *ax_preparation_summary(const ax_preparation *p, int i);
+void ax_preparation_free(ax_preparation *p);
+
 /* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct ax_model ax_model;
@@ -179,6 +234,7 @@ typedef struct ax_model_spec {
     int n_classes;                  /* classification: at least 2 */
     const char *const *labels;      /* n_classes strings, the classes in their order; may be NULL */
     const char *features;           /* JSON kept with the model as metadata, or NULL */
+    const ax_preparation *preparation; /* of a table, or NULL: rows go into the first layer as they are */
 } ax_model_spec;
 
 /* Fresh weights by the layers' initializers and the option `seed`. A layer that cannot connect, a head
@@ -194,6 +250,10 @@ int ax_model_classes(const ax_model *m); /* 0 unless classification */
 int64_t ax_model_parameters(const ax_model *m);
 ax_dtype ax_model_input_type(const ax_model *m);
 int64_t ax_model_input_width(const ax_model *m); /* elements per row */
+/* Does it prepare a table's columns? Then NaN is a missing number, and a text column is what ax_model_text says. */
+bool ax_model_prepares(const ax_model *m);
+/* The number that stands in a row for a text (UTF-8, len bytes) of column i; len 0: it is missing. */
+float ax_model_text(const ax_model *m, int column, const char *text, size_t len);
 /* Bytes that the model holds from its env, everything included. */
 size_t ax_model_memory(const ax_model *m);
 /* A metadata_props entry by key ("aiaas.task", "aiaas.labels", "aiaas.features", ...), or NULL. */
@@ -334,5 +394,54 @@ ax_status ax_trainer_create(const ax_env *env, ax_model *m, ax_dataset *d, ax_da
 ax_status ax_trainer_step(ax_trainer *t, ax_train_event *event, ax_error *err);
 const ax_train_report *ax_trainer_report(const ax_trainer *t);
 void ax_trainer_free(ax_trainer *t);
+
+/* ---- other algorithms -------------------------------------------------------------------------- */
+
+/*
+ * Everything that is no network: "linear", "logistic", "decision_tree", "random_forest", "extra_trees",
+ * "gradient_boosting", "kmeans", "pca", "isolation_forest".
+ */
+typedef struct ax_fit ax_fit;
+
+/* Is there an algorithm of the name, and what does it need? AX_ERR_UNKNOWN with the nearest name. *hint: the task that it
+ * calls for, undecided for either; *target: does it learn one? Options that another algorithm alone has: AX_ERR_INVALID. */
+ax_status ax_algorithm_check(const char *name, const ax_options *options, ax_task *hint, bool *target,
+                             ax_error *err);
+
+/* spec: as for ax_model_build, without layers; it has a preparation. What is passed in must outlive the fit. */
+ax_status ax_fit_create(const ax_env *env, const char *algorithm, const ax_model_spec *spec, ax_dataset *d,
+                        ax_dataset *valid, const ax_options *options, int threads, ax_fit **out, ax_error *err);
+/* A slice of work, as ax_trainer_step: AX_TRAIN_EPOCH after each round of boosting, where the report tells of the loss. */
+ax_status ax_fit_step(ax_fit *f, ax_train_event *event, ax_error *err);
+const ax_train_report *ax_fit_report(const ax_fit *f);
+/* The model, when AX_TRAIN_DONE was said; the caller's. */
+ax_model *ax_fit_take(ax_fit *f);
+void ax_fit_free(ax_fit *f);
+
+/* A line of a model's coefficients. Standard error, z and p value may be NaN. */
+typedef struct ax_coefficient {
+    const char *label;   /* the class that it speaks for; NULL where there is one output */
+    const char *feature; /* "age", "job=teacher", "(intercept)" */
+    double value, std_error, z, p_value;
+} ax_coefficient;
+
+int ax_model_coefficient_count(const ax_model *m); /* 0: it has none */
+/* The strings live as long as the model. */
+ax_status ax_model_coefficient_at(const ax_model *m, int i, ax_coefficient *out, ax_error *err);
+
+/* How much each feature (an element of a column) counts in a model of trees. */
+typedef struct ax_importance {
+    const char *feature;
+    double gain;  /* share of all gain: they add up to 1 */
+    int64_t count; /* splits */
+} ax_importance;
+
+int ax_model_importance_count(const ax_model *m);
+ax_status ax_model_importance_at(const ax_model *m, int i, ax_importance *out, ax_error *err);
+
+/* Prints tree number `tree` as text, line by line into the callback, with the columns' names and categories. */
+int ax_model_tree_count(const ax_model *m);
+ax_status ax_model_print_tree(const ax_model *m, int tree, void (*line)(void *arg, const char *text), void *arg,
+                              ax_error *err);
 
 #endif /* AX_H */
