@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "nn/dataset.h"
+#include "table/dataset.h"
 #include "unit.h"
 
 static ax_error err;

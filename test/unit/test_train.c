@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/dataset.h"
+#include "table/dataset.h"
 #include "nn/network.h"
 #include "nn/runner.h"
 #include "nn/shards.h"

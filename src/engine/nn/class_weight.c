@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "nn/labels.h"
-#include "nn/setting.h"
+#include "table/setting.h"
 
 #define WHAT "option \"class_weight\""
 

@@ -4,9 +4,9 @@
 #ifndef AX_CLASS_WEIGHT_H
 #define AX_CLASS_WEIGHT_H
 
-#include "nn/dataset.h"
+#include "table/dataset.h"
 #include "nn/network.h"
-#include "nn/options.h"
+#include "table/options.h"
 
 /*
  * v: an object from labels to numbers (a class that is not in it counts 1), or "balanced": rows /

@@ -8,7 +8,7 @@
 #include "graph/op.h"
 #include "nn/layer.h"
 #include "nn/network.h"
-#include "nn/setting.h"
+#include "table/setting.h"
 
 #include <math.h>
 

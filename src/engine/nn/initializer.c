@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/options.h"
-#include "nn/setting.h"
+#include "table/options.h"
+#include "table/setting.h"
 
 enum { FAN_IN, FAN_OUT, FAN_AVG };
 enum { UNIFORM, TRUNCATED, NORMAL };

@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 static const ax_layer_kind *const families[] = {
     ax_layers_dense, ax_layers_conv,       ax_layers_pool,       ax_layers_shape,

@@ -32,7 +32,7 @@
 #include "nn/initializer.h"
 #include "nn/loss.h"
 #include "nn/network_json.h"
-#include "nn/options.h"
+#include "table/options.h"
 
 #define AX_MAX_UNITS ((int64_t) 1 << 24)      /* of any size in a config */
 #define AX_MAX_PARAMETERS ((int64_t) 1 << 31) /* of a network */

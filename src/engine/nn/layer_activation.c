@@ -7,7 +7,7 @@
  */
 #include "nn/layer.h"
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 /* ---- how the nodes are made ------------------------------------------------------------------ */
 

@@ -22,7 +22,7 @@
 
 #include <math.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 #define CLIP 1e-7
 

@@ -12,7 +12,7 @@
 
 #include "nn/labels.h"
 #include "nn/scores.h"
-#include "nn/setting.h"
+#include "table/setting.h"
 
 enum {
     NEED_CLASSES = 1 << 0, /* class_sum */

@@ -29,7 +29,7 @@
 #define AX_METRIC_H
 
 #include "nn/network.h"
-#include "nn/options.h"
+#include "table/options.h"
 #include "nn/scores.h"
 
 #define AX_MAX_TOP 8 /* different k of top_k_accuracy at once */

@@ -6,7 +6,7 @@
  */
 #include "nn/network_json.h"
 
-#include "nn/options.h"
+#include "table/options.h"
 
 /* ---- the list -------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@
 
 #include <stdio.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 typedef struct linker {
     ax_arena *a;

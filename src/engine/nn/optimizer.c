@@ -21,7 +21,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 typedef void (*begin_fn)(ax_optimizer *o, double rate);
 enum {

@@ -14,7 +14,7 @@
 #ifndef AX_OPTIMIZER_H
 #define AX_OPTIMIZER_H
 
-#include "nn/options.h"
+#include "table/options.h"
 #include "tensor/kernel.h"
 
 #define AX_OPTIMIZER_SLOTS 3

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 enum { CONSTANT = 1 << 0, STEP = 1 << 1, EXPONENTIAL = 1 << 2, COSINE = 1 << 3, PLATEAU = 1 << 4 };
 

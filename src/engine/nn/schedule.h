@@ -20,7 +20,7 @@
 #define AX_SCHEDULE_H
 
 #include "nn/metric.h"
-#include "nn/options.h"
+#include "table/options.h"
 #include "nn/watch.h"
 
 struct ax_schedule_kind;

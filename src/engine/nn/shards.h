@@ -11,7 +11,7 @@
 #define AX_SHARDS_H
 
 #include "graph/plan.h"
-#include "nn/dataset.h"
+#include "table/dataset.h"
 #include "nn/metric.h"
 
 #define AX_MAX_SHARDS 16

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 #define WHAT "option \"early_stopping\""
 #define DEFAULT_PATIENCE 3 /* of `true`; an object has Keras's 0 */

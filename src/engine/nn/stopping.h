@@ -9,7 +9,7 @@
 #define AX_STOPPING_H
 
 #include "nn/network.h"
-#include "nn/options.h"
+#include "table/options.h"
 #include "nn/watch.h"
 
 /* A copy of everything that training changes: the parameters, and the weights that are not trained

@@ -9,7 +9,7 @@
 #define AX_WATCH_H
 
 #include "nn/metric.h"
-#include "nn/setting.h"
+#include "table/setting.h"
 
 typedef struct ax_watch {
     int metric;       /* within the ax_metrics */

@@ -8,7 +8,7 @@
 #ifndef AX_SETTING_H
 #define AX_SETTING_H
 
-#include "nn/options.h"
+#include "table/options.h"
 
 typedef enum ax_setting_kind {
     AX_SETTING_NUMBER,  /* double, finite */

@@ -5,7 +5,7 @@
 #ifndef AX_DATASET_H
 #define AX_DATASET_H
 
-#include "nn/loss.h"
+#include "tensor/tensor.h"
 
 struct ax_dataset {
     ax_env env;

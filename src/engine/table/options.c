@@ -5,12 +5,12 @@
  * The parsed options are the JSON values themselves, one slot a row: whoever asks for a number gets it
  * from the slot, or else from the row.
  */
-#include "nn/options.h"
+#include "table/options.h"
 
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/setting.h"
+#include "table/setting.h"
 
 /* JSON types that an option accepts. */
 enum {

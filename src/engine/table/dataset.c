@@ -4,7 +4,7 @@
  * A block holds whole rows, about BLOCK_BYTES of them, so that growing copies nothing but the list
  * of blocks, and 150 MB of images cost 150 MB. Targets come once all rows are there.
  */
-#include "nn/dataset.h"
+#include "table/dataset.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /*
  * setting.c: reads configs by table; see setting.h.
  */
-#include "nn/setting.h"
+#include "table/setting.h"
 
 #include <stdio.h>
 
