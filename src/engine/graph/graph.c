@@ -376,7 +376,8 @@ ax_status ax_graph_add_op(ax_graph *g, const ax_op *op, const char *name, int n_
         return ax_nomem(err);
     for (int i = 0; i < n_attr; i++) {
         AX_TRY(check_attr(name, op, &attr[i], err));
-        if (!copy_attr(&g->arena, &attr[i], &copy[i]))
+        copy[i] = attr[i];
+        if (!g->borrow && !copy_attr(&g->arena, &attr[i], &copy[i]))
             return ax_nomem(err);
     }
     AX_TRY(add_outputs(g, n_out, out_name, out, err));

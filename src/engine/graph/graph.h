@@ -93,6 +93,7 @@ typedef struct ax_graph {
     int *slot;   /* open-addressing hash of value names: value number + 1, 0 is free */
     int n_slots; /* a power of two, at least twice n_values */
     const ax_front *front; /* what stands in front of the one input (front.h), or NULL */
+    bool borrow; /* attributes of new nodes stay where they are: their owner outlives this graph */
     /* after ax_graph_bind */
     float *param;     /* every trainable weight, each starting at a multiple of 16 floats, zero between */
     int64_t n_param;  /* floats in param, padding included, a multiple of 16 */
