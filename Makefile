@@ -38,7 +38,7 @@ ifneq ($(filter x86_64-%,$(CC_TARGET)),)
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl $(AVX2)
 %/tensor/kernel_avx2.o: ISA_FLAGS := $(AVX2)
-%/tensor/kernel_avx512.o: ISA_FLAGS := $(AVX512)
+%/tensor/kernel_avx512.o %/tensor/tree_avx512.o: ISA_FLAGS := $(AVX512)
 %/tensor/tile_avx2.o %/tensor/channel_avx2.o %/tensor/winograd_avx2.o: ISA_FLAGS := $(AVX2) -ffp-contract=fast
 %/tensor/tile_avx512.o %/tensor/channel_avx512.o %/tensor/winograd_avx512.o: ISA_FLAGS := $(AVX512) -ffp-contract=fast
 endif

@@ -11,6 +11,8 @@
 
 #include "tensor/tensor.h"
 
+#define AX_MAX_TREE_NODES (1 << 24) /* and numbers in leaves, of one forest: what a list of ONNX may have here */
+
 typedef struct ax_tree_node {
     int32_t feature; /* -1: a leaf */
     float threshold;
@@ -35,5 +37,21 @@ typedef struct ax_forest {
     int64_t n_values;
     const float *value;
 } ax_forest;
+
+struct ax_graph;
+struct ax_node;
+
+/*
+ * Adds a TreeEnsembleRegressor with all its attributes, which are copies; input: (batch, features) floats; *out: (batch,
+ * n_outputs). A branch that leads out of the forest, upwards, or to where another one leads: AX_ERR_INVALID.
+ */
+ax_status ax_graph_add_forest(struct ax_graph *g, const char *name, int input, const ax_forest *f, int *out,
+                              ax_error *err);
+/*
+ * The way back: the trees of such a node, whatever wrote it; everything lives in the arena, or in the node. Thresholds of
+ * other modes come as <= or ==; gains are 0, which ONNX does not keep. n_features is what the branches ask for. A minimum
+ * or maximum over the trees: AX_ERR_UNSUPPORTED.
+ */
+ax_status ax_graph_read_forest(const struct ax_node *n, ax_arena *arena, ax_forest *out, ax_error *err);
 
 #endif /* AX_FOREST_H */

@@ -24,7 +24,7 @@ typedef struct ax_front_column {
     const float *key_value;  /* (n_keys) */
     float otherwise;         /* any other text */
     float missing;           /* the empty text */
-    const int32_t *slot;     /* open-addressing hash of the keys: key number + 1, 0 is free (ax_front_index) */
+    const int32_t *slot;     /* open-addressing hash of the keys, made by ax_graph_set_front: key number + 1, 0 is free */
     int n_slots;             /* a power of two */
 } ax_front_column;
 
@@ -35,7 +35,8 @@ typedef struct ax_front {
 
 struct ax_graph;
 
-/* Copies the columns into the graph's arena and indexes their keys. A graph has one input, (batch, sum of widths). */
+/* Copies the columns into the graph's arena and indexes their keys. A graph has one input, (batch, sum of widths). Two columns
+ * of one name, a category twice, widths that do not fit: AX_ERR_INVALID. */
 ax_status ax_graph_set_front(struct ax_graph *g, int n, const ax_front_column *column, ax_error *err);
 
 /* What a text of len bytes stands for. */

@@ -235,6 +235,16 @@ ax_attr ax_attr_is(const char *name, int n, const int64_t *v)
     return (ax_attr){.name = name, .kind = AX_ATTR_INTS, .count = n, .ints = v};
 }
 
+ax_attr ax_attr_fs(const char *name, int n, const float *v)
+{
+    return (ax_attr){.name = name, .kind = AX_ATTR_FLOATS, .count = n, .floats = v};
+}
+
+ax_attr ax_attr_ss(const char *name, int n, const char *const *v)
+{
+    return (ax_attr){.name = name, .kind = AX_ATTR_STRINGS, .count = n, .strings = v};
+}
+
 static const void *copy_bytes(ax_arena *a, const void *bytes, size_t n)
 {
     void *copy = ax_arena_alloc(a, n);
@@ -242,6 +252,28 @@ static const void *copy_bytes(ax_arena *a, const void *bytes, size_t n)
     if (copy != NULL && n > 0)
         memcpy(copy, bytes, n);
     return copy;
+}
+
+#define RECENT 4 /* strings that a new one is compared with */
+
+/* Lists of strings repeat themselves (the modes of a forest's nodes): equal neighbours share their bytes. NULL when there
+ * is no memory. */
+static const char *const *copy_strings(ax_arena *a, const char *const *from, int n)
+{
+    const char **to = ax_arena_array(a, (size_t) n, sizeof(*to));
+    const char *recent[RECENT] = {NULL};
+    int turn = 0;
+
+    for (int i = 0; to != NULL && i < n; i++) {
+        for (int k = 0; k < RECENT && to[i] == NULL; k++)
+            if (recent[k] != NULL && strcmp(recent[k], from[i]) == 0)
+                to[i] = recent[k];
+        if (to[i] == NULL)
+            to[i] = recent[turn++ % RECENT] = ax_arena_strdup(a, from[i]);
+        if (to[i] == NULL)
+            return NULL;
+    }
+    return to;
 }
 
 /* False when there is no memory. */
@@ -261,6 +293,9 @@ static bool copy_attr(ax_arena *a, const ax_attr *from, ax_attr *to)
     case AX_ATTR_INTS:
         to->ints = copy_bytes(a, from->ints, (size_t) from->count * sizeof(int64_t));
         return to->ints != NULL;
+    case AX_ATTR_STRINGS:
+        to->strings = copy_strings(a, from->strings, from->count);
+        return to->strings != NULL;
     case AX_ATTR_TENSOR:
         to->tensor.data = (void *) copy_bytes(
             a, from->tensor.data, ax_tensor_bytes(from->tensor.type, &from->tensor.shape));
@@ -341,7 +376,8 @@ ax_status ax_graph_add_op(ax_graph *g, const ax_op *op, const char *name, int n_
         return ax_nomem(err);
     for (int i = 0; i < n_attr; i++) {
         AX_TRY(check_attr(name, op, &attr[i], err));
-        if (!copy_attr(&g->arena, &attr[i], &copy[i]))
+        copy[i] = attr[i];
+        if (!g->borrow && !copy_attr(&g->arena, &attr[i], &copy[i]))
             return ax_nomem(err);
     }
     AX_TRY(add_outputs(g, n_out, out_name, out, err));

@@ -13,6 +13,7 @@
 #ifndef AX_GRAPH_H
 #define AX_GRAPH_H
 
+#include "graph/front.h"
 #include "tensor/tensor.h"
 
 /* Named maxima; more is AX_ERR_LIMIT. */
@@ -28,7 +29,8 @@ typedef enum ax_attr_kind {
     AX_ATTR_STRING = 3,
     AX_ATTR_TENSOR = 4,
     AX_ATTR_FLOATS = 6,
-    AX_ATTR_INTS = 7
+    AX_ATTR_INTS = 7,
+    AX_ATTR_STRINGS = 8
 } ax_attr_kind;
 
 typedef struct ax_attr {
@@ -37,9 +39,10 @@ typedef struct ax_attr {
     float f;
     int64_t i;
     const char *s; /* '\0'-terminated */
-    int count;     /* FLOATS, INTS */
+    int count;     /* FLOATS, INTS, STRINGS */
     const float *floats;
     const int64_t *ints;
+    const char *const *strings; /* each '\0'-terminated; equal ones may be the same pointer */
     ax_tensor tensor;
 } ax_attr;
 
@@ -89,6 +92,8 @@ typedef struct ax_graph {
     int cap_nodes, cap_values, cap_inputs, cap_outputs, cap_meta;
     int *slot;   /* open-addressing hash of value names: value number + 1, 0 is free */
     int n_slots; /* a power of two, at least twice n_values */
+    const ax_front *front; /* what stands in front of the one input (front.h), or NULL */
+    bool borrow; /* attributes of new nodes stay where they are: their owner outlives this graph */
     /* after ax_graph_bind */
     float *param;     /* every trainable weight, each starting at a multiple of 16 floats, zero between */
     int64_t n_param;  /* floats in param, padding included, a multiple of 16 */
@@ -130,6 +135,8 @@ ax_attr ax_attr_i(const char *name, int64_t v);
 ax_attr ax_attr_f(const char *name, float v);
 ax_attr ax_attr_s(const char *name, const char *v);
 ax_attr ax_attr_is(const char *name, int n, const int64_t *v);
+ax_attr ax_attr_fs(const char *name, int n, const float *v);
+ax_attr ax_attr_ss(const char *name, int n, const char *const *v);
 
 ax_status ax_graph_set_meta(ax_graph *g, const char *key, const char *value, ax_error *err);
 const char *ax_graph_meta(const ax_graph *g, const char *key); /* NULL when absent */

@@ -471,8 +471,10 @@ static ax_status lower_plain(lowering *l, const ax_node *n)
         AX_TRY(get_plain(l, n->in[i], &in[i]));
     for (int i = 0; i < n->n_out; i++)
         name[i] = n->out[i] >= 0 ? l->g->value[n->out[i]].name : NULL;
+    l->to->borrow = true; /* a forest's lists are large */
     AX_TRY(ax_graph_add_op(l->to, n->op, n->name, n->n_in, in, n->n_attr, n->attr, n->n_out, name,
                            out, l->err));
+    l->to->borrow = false;
     for (int i = 0; i < n->n_out; i++)
         if (n->out[i] >= 0)
             l->plain[n->out[i]] = out[i];

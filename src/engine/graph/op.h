@@ -102,8 +102,9 @@ typedef struct ax_attr_spec {
 } ax_attr_spec;
 
 typedef struct ax_op {
-    const char *type; /* ONNX op_type, domain ai.onnx */
-    int since;        /* opset that brought the form implemented here (for what is written) */
+    const char *type;   /* ONNX op_type */
+    const char *domain; /* NULL: ai.onnx; else "ai.onnx.ml" */
+    int since;          /* opset of the domain that brought the form implemented here (for what is written) */
     int min_in, max_in, min_out, max_out; /* max_in -1: any number */
     unsigned flags;
     const ax_attr_spec *attr;

@@ -53,6 +53,9 @@ extern const ax_op ax_op_transpose;
 extern const ax_op ax_op_concat;
 extern const ax_op ax_op_cast;
 
+/* op_tree.c */
+extern const ax_op ax_op_tree_ensemble_regressor;
+
 /* op_reduce.c */
 extern const ax_op ax_op_reduce_max, ax_op_reduce_mean, ax_op_reduce_sum;
 

@@ -53,6 +53,7 @@ static const ax_op *const table[] = {
     &ax_op_sub,
     &ax_op_tanh,
     &ax_op_transpose,
+    &ax_op_tree_ensemble_regressor,
     &ax_op_unsqueeze,
 };
 

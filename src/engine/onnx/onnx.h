@@ -17,6 +17,8 @@
 
 #define AX_IR_VERSION 8
 #define AX_MAX_OPSET 20
+#define AX_ML_DOMAIN "ai.onnx.ml"
+#define AX_ML_OPSET 3
 #define AX_WEIGHT_LOCATION "aiaas.weight"
 
 /* The types and shapes of outputs are inferred for batch 1; dim 0 of inputs and outputs is written as the
@@ -70,6 +72,7 @@ enum {
     ONNX_ATTR_T = 5,
     ONNX_ATTR_FLOATS = 7,
     ONNX_ATTR_INTS = 8,
+    ONNX_ATTR_STRINGS = 9,
     ONNX_ATTR_TYPE = 20,
 
     ONNX_TENSOR_DIMS = 1,
@@ -84,6 +87,7 @@ enum {
 
     ONNX_VALUE_NAME = 1,
     ONNX_VALUE_TYPE = 2,
+    ONNX_VALUE_DOC = 3,
     ONNX_TYPE_TENSOR = 1,
     ONNX_TENSOR_TYPE_ELEM = 1,
     ONNX_TENSOR_TYPE_SHAPE = 2,

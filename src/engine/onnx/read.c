@@ -5,36 +5,25 @@
  * graph's message is walked once per kind of field: initializers, inputs, nodes, outputs. Each walk
  * skips what is not its own, which costs a few instructions a field.
  */
-#include "graph/op.h"
-#include "onnx/onnx.h"
-#include "onnx/wire.h"
+#include "onnx/reader.h"
 
-#define MAX_ATTRIBUTES 64
-#define MAX_LIST 65536       /* numbers in one attribute */
 #define MAX_STRING (1 << 24) /* bytes in one name or metadata value */
 
-typedef struct reader {
-    ax_graph *g;
-    ax_arena work; /* names and lists of one node, gone with the call */
-    ax_error *err;
-} reader;
-
-static ax_status corrupt(reader *r, const char *what)
+ax_status ax_read_corrupt(ax_reader *r, const char *what)
 {
     return ax_fail(r->err, AX_ERR_CORRUPT, "the model's bytes are damaged: %s", what);
 }
 
-/* A '\0'-terminated copy of a string field in the working arena. */
-static ax_status read_string(reader *r, const ax_field *f, const char **out)
+ax_status ax_read_string(ax_reader *r, const ax_field *f, const char **out)
 {
     if (f->type != AX_WIRE_BYTES || f->len > MAX_STRING || memchr(f->bytes, 0, f->len) != NULL)
-        return corrupt(r, "a string is not one");
+        return ax_read_corrupt(r, "a string is not one");
     *out = ax_arena_strndup(&r->work, (const char *) f->bytes, f->len);
     return *out == NULL ? ax_nomem(r->err) : AX_OK;
 }
 
 /* Key and value of a StringStringEntryProto; "" when left out. */
-static ax_status read_entry(reader *r, const ax_field *field, ax_meta *out)
+static ax_status read_entry(ax_reader *r, const ax_field *field, ax_meta *out)
 {
     ax_wire w = ax_wire_sub(field);
     ax_field f;
@@ -42,46 +31,38 @@ static ax_status read_entry(reader *r, const ax_field *field, ax_meta *out)
     *out = (ax_meta){"", ""};
     while (ax_wire_next(&w, &f)) {
         if (f.number == ONNX_ENTRY_KEY)
-            AX_TRY(read_string(r, &f, &out->key));
+            AX_TRY(ax_read_string(r, &f, &out->key));
         else if (f.number == ONNX_ENTRY_VALUE)
-            AX_TRY(read_string(r, &f, &out->value));
+            AX_TRY(ax_read_string(r, &f, &out->value));
     }
-    return w.bad ? corrupt(r, "metadata") : AX_OK;
+    return w.bad ? ax_read_corrupt(r, "metadata") : AX_OK;
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
 
-typedef struct tensor_bytes {
-    const char *name;
-    ax_tensor t;     /* data within the message for raw_data, or in the working arena */
-    size_t data_len; /* bytes of data */
-    bool external;
-    const char *location;
-} tensor_bytes;
-
 /* One value, or a packed list of them, handed to `take` as varints. */
-static ax_status read_dims(reader *r, const ax_field *f, ax_shape *shape)
+static ax_status read_dims(ax_reader *r, const ax_field *f, ax_shape *shape)
 {
     ax_wire w;
     uint64_t v = f->value;
 
     if (f->type == AX_WIRE_VARINT) {
         if (shape->rank >= AX_MAX_RANK)
-            return corrupt(r, "a tensor has too many dimensions");
+            return ax_read_corrupt(r, "a tensor has too many dimensions");
         shape->dim[shape->rank++] = (int64_t) v;
         return AX_OK;
     }
     w = ax_wire_sub(f);
     while (!w.bad && w.p < w.end) {
         if (!ax_wire_varint(&w, &v) || shape->rank >= AX_MAX_RANK)
-            return corrupt(r, "a tensor's dimensions");
+            return ax_read_corrupt(r, "a tensor's dimensions");
         shape->dim[shape->rank++] = (int64_t) v;
     }
-    return w.bad ? corrupt(r, "a tensor's dimensions") : AX_OK;
+    return w.bad ? ax_read_corrupt(r, "a tensor's dimensions") : AX_OK;
 }
 
 /* int32_data and int64_data: packed varints, narrowed to the tensor's type. */
-static ax_status read_packed_ints(reader *r, const ax_field *f, tensor_bytes *t)
+static ax_status read_packed_ints(ax_reader *r, const ax_field *f, ax_onnx_tensor *t)
 {
     size_t size = ax_dtype_size(t->t.type);
     ax_wire w = ax_wire_sub(f);
@@ -90,13 +71,13 @@ static ax_status read_packed_ints(reader *r, const ax_field *f, tensor_bytes *t)
     uint64_t v;
 
     if (w.bad || size == 0)
-        return corrupt(r, "a tensor's data");
+        return ax_read_corrupt(r, "a tensor's data");
     data = ax_arena_array(&r->work, f->len, size); /* a varint is at least a byte long */
     if (data == NULL)
         return ax_nomem(r->err);
     while (w.p < w.end) {
         if (!ax_wire_varint(&w, &v))
-            return corrupt(r, "a tensor's data");
+            return ax_read_corrupt(r, "a tensor's data");
         memcpy(data + n++ * size, &v, size); /* little-endian: the low bytes come first */
     }
     t->t.data = data;
@@ -104,7 +85,7 @@ static ax_status read_packed_ints(reader *r, const ax_field *f, tensor_bytes *t)
     return AX_OK;
 }
 
-static ax_status read_tensor_field(reader *r, const ax_field *f, tensor_bytes *t)
+static ax_status read_tensor_field(ax_reader *r, const ax_field *f, ax_onnx_tensor *t)
 {
     ax_meta entry;
 
@@ -112,11 +93,11 @@ static ax_status read_tensor_field(reader *r, const ax_field *f, tensor_bytes *t
     case ONNX_TENSOR_DIMS:
         return read_dims(r, f, &t->t.shape);
     case ONNX_TENSOR_NAME:
-        return read_string(r, f, &t->name);
+        return ax_read_string(r, f, &t->name);
     case ONNX_TENSOR_FLOAT_DATA:
     case ONNX_TENSOR_RAW_DATA:
         if (f->type != AX_WIRE_BYTES)
-            return corrupt(r, "a tensor's data");
+            return ax_read_corrupt(r, "a tensor's data");
         t->t.data = (void *) f->bytes;
         t->data_len = f->len;
         return AX_OK;
@@ -137,17 +118,17 @@ static ax_status read_tensor_field(reader *r, const ax_field *f, tensor_bytes *t
 }
 
 /* The type first: the integer lists need to know it, whatever the order of fields. */
-static ax_status read_tensor(reader *r, const ax_field *field, tensor_bytes *t)
+ax_status ax_read_tensor(ax_reader *r, const ax_field *field, ax_onnx_tensor *t)
 {
     ax_wire w = ax_wire_sub(field);
     ax_field f;
 
-    *t = (tensor_bytes){.name = "", .location = ""};
+    *t = (ax_onnx_tensor){.name = "", .location = ""};
     while (ax_wire_next(&w, &f))
         if (f.number == ONNX_TENSOR_TYPE)
             t->t.type = (ax_dtype) f.value;
     if (w.bad)
-        return corrupt(r, "a tensor");
+        return ax_read_corrupt(r, "a tensor");
     if (ax_dtype_size(t->t.type) == 0)
         return ax_fail(r->err, AX_ERR_UNSUPPORTED, "the model has a tensor of data type %d",
                        (int) t->t.type);
@@ -155,18 +136,18 @@ static ax_status read_tensor(reader *r, const ax_field *field, tensor_bytes *t)
     while (ax_wire_next(&w, &f))
         AX_TRY(read_tensor_field(r, &f, t));
     if (!ax_shape_sane(&t->t.shape))
-        return corrupt(r, "a tensor's shape");
+        return ax_read_corrupt(r, "a tensor's shape");
     if (!t->external && t->data_len != ax_tensor_bytes(t->t.type, &t->t.shape))
-        return corrupt(r, "a tensor's data does not fill its shape");
+        return ax_read_corrupt(r, "a tensor's data does not fill its shape");
     return AX_OK;
 }
 
-static ax_status read_initializer(reader *r, const ax_field *f)
+static ax_status read_initializer(ax_reader *r, const ax_field *f)
 {
-    tensor_bytes t;
+    ax_onnx_tensor t;
     int v;
 
-    AX_TRY(read_tensor(r, f, &t));
+    AX_TRY(ax_read_tensor(r, f, &t));
     if (t.external && strcmp(t.location, AX_WEIGHT_LOCATION) != 0) {
         ax_fail(r->err, AX_ERR_UNSUPPORTED, "tensor \"%s\" keeps its data in a file", t.name);
         ax_hint(r->err, "Save the model with all its tensors inside the file.");
@@ -180,7 +161,7 @@ static ax_status read_initializer(reader *r, const ax_field *f)
 
 /* ---- inputs and outputs ---------------------------------------------------------------------- */
 
-static ax_status read_dim(reader *r, const ax_field *field, ax_shape *shape)
+static ax_status read_dim(ax_reader *r, const ax_field *field, ax_shape *shape)
 {
     ax_wire w = ax_wire_sub(field);
     ax_field f;
@@ -190,7 +171,7 @@ static ax_status read_dim(reader *r, const ax_field *field, ax_shape *shape)
         if (f.number == ONNX_DIM_VALUE && f.type == AX_WIRE_VARINT)
             dim = (int64_t) f.value;
     if (w.bad || shape->rank >= AX_MAX_RANK)
-        return corrupt(r, "a shape");
+        return ax_read_corrupt(r, "a shape");
     if (dim == AX_DIM_BATCH && shape->rank > 0)
         return ax_fail(r->err, AX_ERR_UNSUPPORTED,
                        "an input has a dimension without a number, other than the first");
@@ -199,7 +180,7 @@ static ax_status read_dim(reader *r, const ax_field *field, ax_shape *shape)
 }
 
 /* Descends type → tensor_type → shape → dim: four messages, no recursion. */
-static ax_status read_tensor_type(reader *r, const ax_field *field, ax_tensor *t)
+static ax_status read_tensor_type(ax_reader *r, const ax_field *field, ax_tensor *t)
 {
     ax_wire w = ax_wire_sub(field), sub;
     ax_field f, g;
@@ -215,50 +196,52 @@ static ax_status read_tensor_type(reader *r, const ax_field *field, ax_tensor *t
             if (g.number == ONNX_SHAPE_DIM)
                 AX_TRY(read_dim(r, &g, &t->shape));
         if (sub.bad)
-            return corrupt(r, "a shape");
+            return ax_read_corrupt(r, "a shape");
     }
-    return w.bad ? corrupt(r, "a type") : AX_OK;
+    return w.bad ? ax_read_corrupt(r, "a type") : AX_OK;
 }
 
-static ax_status read_value_info(reader *r, const ax_field *field, const char **name,
-                                 ax_tensor *t)
+ax_status ax_read_value_info(ax_reader *r, const ax_field *field, ax_input_bytes *out)
 {
+    ax_tensor t = {.shape = {.rank = -1}};
     ax_wire w = ax_wire_sub(field), type;
     ax_field f, g;
 
-    *name = "";
-    *t = (ax_tensor){.shape = {.rank = -1}};
+    *out = (ax_input_bytes){.name = "", .doc = ""};
     while (ax_wire_next(&w, &f)) {
         if (f.number == ONNX_VALUE_NAME)
-            AX_TRY(read_string(r, &f, name));
+            AX_TRY(ax_read_string(r, &f, &out->name));
+        if (f.number == ONNX_VALUE_DOC)
+            AX_TRY(ax_read_string(r, &f, &out->doc));
         if (f.number != ONNX_VALUE_TYPE)
             continue;
         type = ax_wire_sub(&f);
         while (ax_wire_next(&type, &g))
             if (g.number == ONNX_TYPE_TENSOR)
-                AX_TRY(read_tensor_type(r, &g, t));
+                AX_TRY(read_tensor_type(r, &g, &t));
         if (type.bad)
-            return corrupt(r, "a type");
+            return ax_read_corrupt(r, "a type");
     }
-    return w.bad ? corrupt(r, "an input or output") : AX_OK;
+    out->type = t.type;
+    out->shape = t.shape;
+    return w.bad ? ax_read_corrupt(r, "an input or output") : AX_OK;
 }
 
-static ax_status read_input(reader *r, const ax_field *f)
+static ax_status read_input(ax_reader *r, const ax_field *f)
 {
-    const char *name;
-    ax_tensor t;
+    ax_input_bytes in;
     int v;
 
-    AX_TRY(read_value_info(r, f, &name, &t));
-    v = ax_graph_find_value(r->g, name);
+    AX_TRY(ax_read_value_info(r, f, &in));
+    v = ax_graph_find_value(r->g, in.name);
     if (v >= 0 && r->g->value[v].role == AX_VALUE_WEIGHT)
         return AX_OK; /* IR version 3 lists initializers among the inputs */
-    if (t.shape.rank < 0)
-        return ax_fail(r->err, AX_ERR_UNSUPPORTED, "input \"%s\" has no shape", name);
-    return ax_graph_add_input(r->g, name, t.type, &t.shape, &v, r->err);
+    if (in.shape.rank < 0)
+        return ax_fail(r->err, AX_ERR_UNSUPPORTED, "input \"%s\" has no shape", in.name);
+    return ax_graph_add_input(r->g, in.name, in.type, &in.shape, &v, r->err);
 }
 
-static ax_status read_output(reader *r, const ax_field *f)
+static ax_status read_output(ax_reader *r, const ax_field *f)
 {
     const char *name;
     ax_wire w = ax_wire_sub(f);
@@ -269,12 +252,12 @@ static ax_status read_output(reader *r, const ax_field *f)
     name = "";
     while (ax_wire_next(&w, &sub))
         if (sub.number == ONNX_VALUE_NAME)
-            AX_TRY(read_string(r, &sub, &name));
+            AX_TRY(ax_read_string(r, &sub, &name));
     if (w.bad)
-        return corrupt(r, "an output");
+        return ax_read_corrupt(r, "an output");
     v = ax_graph_find_value(r->g, name);
     if (v < 0)
-        return corrupt(r, "an output that nothing computes");
+        return ax_read_corrupt(r, "an output that nothing computes");
     return ax_graph_add_output(r->g, v, r->err);
 }
 
@@ -285,134 +268,32 @@ typedef struct node_bytes {
     int n_in, n_out, n_attr;
     int in[AX_MAX_NODE_VALUES];
     const char *out[AX_MAX_NODE_VALUES];
-    ax_attr attr[MAX_ATTRIBUTES];
+    ax_attr attr[AX_MAX_ATTRIBUTES];
 } node_bytes;
 
-/* Appends one or many numbers to a list that has room for what the field can hold. */
-static ax_status read_ints(reader *r, const ax_field *f, ax_attr *a)
+static ax_status read_attr(ax_reader *r, const ax_field *field, node_bytes *n)
 {
-    size_t most = f->type == AX_WIRE_BYTES ? f->len : 1;
-    ax_wire w;
-    int64_t *list;
-    uint64_t v = f->value;
-
-    if (most + (size_t) a->count > MAX_LIST)
-        return ax_fail(r->err, AX_ERR_LIMIT, "an attribute has more than %d numbers", MAX_LIST);
-    list = ax_arena_array(&r->work, most + (size_t) a->count, sizeof(int64_t));
-    if (list == NULL)
-        return ax_nomem(r->err);
-    if (a->count > 0)
-        memcpy(list, a->ints, (size_t) a->count * sizeof(int64_t));
-    a->ints = list;
-    if (f->type == AX_WIRE_VARINT) {
-        list[a->count++] = (int64_t) v;
-        return AX_OK;
-    }
-    w = ax_wire_sub(f);
-    while (!w.bad && w.p < w.end && ax_wire_varint(&w, &v))
-        list[a->count++] = (int64_t) v;
-    return w.bad ? corrupt(r, "an attribute's integers") : AX_OK;
+    if (n->n_attr == AX_MAX_ATTRIBUTES)
+        return ax_fail(r->err, AX_ERR_LIMIT, "a node has more than %d attributes", AX_MAX_ATTRIBUTES);
+    return ax_read_attr(r, field, &n->attr[n->n_attr++]);
 }
 
-static ax_status read_floats(reader *r, const ax_field *f, ax_attr *a)
-{
-    size_t n = f->type == AX_WIRE_BYTES ? f->len / sizeof(float) : 1;
-    float *list;
-
-    if (f->type == AX_WIRE_BYTES ? f->len % sizeof(float) != 0 : f->type != AX_WIRE_FIXED32)
-        return corrupt(r, "an attribute's floats");
-    if (n + (size_t) a->count > MAX_LIST)
-        return ax_fail(r->err, AX_ERR_LIMIT, "an attribute has more than %d numbers", MAX_LIST);
-    list = ax_arena_array(&r->work, n + (size_t) a->count, sizeof(float));
-    if (list == NULL)
-        return ax_nomem(r->err);
-    if (a->count > 0)
-        memcpy(list, a->floats, (size_t) a->count * sizeof(float));
-    if (n > 0)
-        memcpy(list + a->count, f->type == AX_WIRE_BYTES ? (const void *) f->bytes : &f->value,
-               n * sizeof(float));
-    a->floats = list;
-    a->count += (int) n;
-    return AX_OK;
-}
-
-static ax_status read_attr_field(reader *r, const ax_field *f, ax_attr *a)
-{
-    tensor_bytes t;
-    uint32_t bits = (uint32_t) f->value;
-
-    switch (f->number) {
-    case ONNX_ATTR_NAME:
-        return read_string(r, f, &a->name);
-    case ONNX_ATTR_F:
-        memcpy(&a->f, &bits, sizeof(a->f));
-        return AX_OK;
-    case ONNX_ATTR_I:
-        a->i = (int64_t) f->value;
-        return AX_OK;
-    case ONNX_ATTR_S:
-        return read_string(r, f, &a->s);
-    case ONNX_ATTR_T:
-        AX_TRY(read_tensor(r, f, &t));
-        if (t.external)
-            return corrupt(r, "an attribute with external data");
-        a->tensor = t.t;
-        return AX_OK;
-    case ONNX_ATTR_FLOATS:
-        return read_floats(r, f, a);
-    case ONNX_ATTR_INTS:
-        return read_ints(r, f, a);
-    case ONNX_ATTR_TYPE:
-        a->kind = (ax_attr_kind) f->value;
-        return AX_OK;
-    default:
-        return AX_OK;
-    }
-}
-
-static bool known_kind(ax_attr_kind kind)
-{
-    return kind == AX_ATTR_FLOAT || kind == AX_ATTR_INT || kind == AX_ATTR_STRING ||
-           kind == AX_ATTR_TENSOR || kind == AX_ATTR_FLOATS || kind == AX_ATTR_INTS;
-}
-
-static ax_status read_attr(reader *r, const ax_field *field, node_bytes *n)
-{
-    ax_wire w = ax_wire_sub(field);
-    ax_field f;
-    ax_attr *a = &n->attr[n->n_attr];
-
-    if (n->n_attr == MAX_ATTRIBUTES)
-        return ax_fail(r->err, AX_ERR_LIMIT, "a node has more than %d attributes",
-                       MAX_ATTRIBUTES);
-    *a = (ax_attr){.name = "", .s = ""};
-    while (ax_wire_next(&w, &f))
-        AX_TRY(read_attr_field(r, &f, a));
-    if (w.bad)
-        return corrupt(r, "an attribute");
-    if (!known_kind(a->kind))
-        return ax_fail(r->err, AX_ERR_UNSUPPORTED, "attribute \"%s\" has type %d", a->name,
-                       (int) a->kind);
-    n->n_attr++;
-    return AX_OK;
-}
-
-static ax_status read_node_input(reader *r, const ax_field *f, node_bytes *n)
+static ax_status read_node_input(ax_reader *r, const ax_field *f, node_bytes *n)
 {
     const char *name;
 
-    AX_TRY(read_string(r, f, &name));
+    AX_TRY(ax_read_string(r, f, &name));
     if (n->n_in == AX_MAX_NODE_VALUES)
         return ax_fail(r->err, AX_ERR_LIMIT, "a node has more than %d inputs",
                        AX_MAX_NODE_VALUES);
     n->in[n->n_in] = name[0] == '\0' ? -1 : ax_graph_find_value(r->g, name);
     if (name[0] != '\0' && n->in[n->n_in] < 0)
-        return corrupt(r, "a node reads a value that no earlier node computes");
+        return ax_read_corrupt(r, "a node reads a value that no earlier node computes");
     n->n_in++;
     return AX_OK;
 }
 
-static ax_status read_node_field(reader *r, const ax_field *f, node_bytes *n)
+static ax_status read_node_field(ax_reader *r, const ax_field *f, node_bytes *n)
 {
     switch (f->number) {
     case ONNX_NODE_INPUT:
@@ -421,13 +302,13 @@ static ax_status read_node_field(reader *r, const ax_field *f, node_bytes *n)
         if (n->n_out == AX_MAX_NODE_VALUES)
             return ax_fail(r->err, AX_ERR_LIMIT, "a node has more than %d outputs",
                            AX_MAX_NODE_VALUES);
-        return read_string(r, f, &n->out[n->n_out++]);
+        return ax_read_string(r, f, &n->out[n->n_out++]);
     case ONNX_NODE_NAME:
-        return read_string(r, f, &n->name);
+        return ax_read_string(r, f, &n->name);
     case ONNX_NODE_OP_TYPE:
-        return read_string(r, f, &n->op_type);
+        return ax_read_string(r, f, &n->op_type);
     case ONNX_NODE_DOMAIN:
-        return read_string(r, f, &n->domain);
+        return ax_read_string(r, f, &n->domain);
     case ONNX_NODE_ATTRIBUTE:
         return read_attr(r, f, n);
     default:
@@ -435,21 +316,33 @@ static ax_status read_node_field(reader *r, const ax_field *f, node_bytes *n)
     }
 }
 
-static ax_status read_node(reader *r, const ax_field *field)
+/* An operator that is unknown is in every domain: who adds the node complains. */
+static bool in_domain(const char *op_type, const char *domain)
+{
+    const ax_op *op = ax_op_find(op_type);
+
+    if (op != NULL && op->domain != NULL)
+        return strcmp(domain, op->domain) == 0;
+    return domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0;
+}
+
+static ax_status read_node(ax_reader *r, const ax_field *field)
 {
     node_bytes *n = ax_arena_alloc(&r->work, sizeof(*n));
     ax_wire w = ax_wire_sub(field);
     ax_field f;
     int out[AX_MAX_NODE_VALUES];
 
+    if (r->nodes_seen++ < r->front_nodes)
+        return AX_OK;
     if (n == NULL)
         return ax_nomem(r->err);
     n->name = n->op_type = n->domain = "";
     while (ax_wire_next(&w, &f))
         AX_TRY(read_node_field(r, &f, n));
     if (w.bad)
-        return corrupt(r, "a node");
-    if (n->domain[0] != '\0' && strcmp(n->domain, "ai.onnx") != 0)
+        return ax_read_corrupt(r, "a node");
+    if (!in_domain(n->op_type, n->domain))
         return ax_fail(r->err, AX_ERR_UNSUPPORTED, "operator \"%s\" of domain \"%s\"", n->op_type,
                        n->domain);
     return ax_graph_add_node_multi(r->g, n->op_type, n->name, n->n_in, n->in, n->n_attr, n->attr,
@@ -459,8 +352,8 @@ static ax_status read_node(reader *r, const ax_field *field)
 /* ---- graph and model ------------------------------------------------------------------------- */
 
 /* Calls read for every field of one number, with a fresh working arena each time. */
-static ax_status each(reader *r, const ax_field *graph, uint32_t number,
-                      ax_status (*read)(reader *r, const ax_field *f))
+static ax_status each(ax_reader *r, const ax_field *graph, uint32_t number,
+                      ax_status (*read)(ax_reader *r, const ax_field *f))
 {
     ax_wire w = ax_wire_sub(graph);
     ax_field f;
@@ -474,10 +367,10 @@ static ax_status each(reader *r, const ax_field *graph, uint32_t number,
         status = read(r, &f);
         ax_arena_free(&r->work);
     }
-    return status == AX_OK && w.bad ? corrupt(r, "the graph") : status;
+    return status == AX_OK && w.bad ? ax_read_corrupt(r, "the graph") : status;
 }
 
-static ax_status read_graph(reader *r, const ax_field *f)
+static ax_status read_graph(ax_reader *r, const ax_field *f)
 {
     ax_wire w = ax_wire_sub(f);
     ax_field sub;
@@ -488,19 +381,21 @@ static ax_status read_graph(reader *r, const ax_field *f)
         if (sub.number == ONNX_GRAPH_NAME) {
             const char *name;
 
-            AX_TRY(read_string(r, &sub, &name));
+            AX_TRY(ax_read_string(r, &sub, &name));
             r->g->name = ax_arena_strdup(&r->g->arena, name);
             if (r->g->name == NULL)
                 return ax_nomem(r->err);
         }
     }
     AX_TRY(each(r, f, ONNX_GRAPH_INITIALIZER, read_initializer));
-    AX_TRY(each(r, f, ONNX_GRAPH_INPUT, read_input));
+    AX_TRY(ax_read_front(r, f));
+    if (r->g->front == NULL)
+        AX_TRY(each(r, f, ONNX_GRAPH_INPUT, read_input));
     AX_TRY(each(r, f, ONNX_GRAPH_NODE, read_node));
     return each(r, f, ONNX_GRAPH_OUTPUT, read_output);
 }
 
-static ax_status read_opset(reader *r, const ax_field *field)
+static ax_status read_opset(ax_reader *r, const ax_field *field)
 {
     ax_wire w = ax_wire_sub(field);
     ax_field f;
@@ -509,12 +404,12 @@ static ax_status read_opset(reader *r, const ax_field *field)
 
     while (ax_wire_next(&w, &f)) {
         if (f.number == ONNX_OPSET_DOMAIN)
-            AX_TRY(read_string(r, &f, &domain));
+            AX_TRY(ax_read_string(r, &f, &domain));
         else if (f.number == ONNX_OPSET_VERSION)
             version = f.value;
     }
     if (w.bad)
-        return corrupt(r, "the opset");
+        return ax_read_corrupt(r, "the opset");
     if (domain[0] == '\0' && (version < AX_OPSET || version > AX_MAX_OPSET))
         return ax_fail(r->err, AX_ERR_UNSUPPORTED,
                        "the model uses opset %llu; %d to %d are supported",
@@ -522,7 +417,7 @@ static ax_status read_opset(reader *r, const ax_field *field)
     return AX_OK;
 }
 
-static ax_status read_metadata(reader *r, const ax_field *f)
+static ax_status read_metadata(ax_reader *r, const ax_field *f)
 {
     ax_meta m;
 
@@ -530,7 +425,7 @@ static ax_status read_metadata(reader *r, const ax_field *f)
     return ax_graph_set_meta(r->g, m.key, m.value, r->err);
 }
 
-static ax_status read_model(reader *r, const uint8_t *bytes, size_t len)
+static ax_status read_model(ax_reader *r, const uint8_t *bytes, size_t len)
 {
     ax_wire w = ax_wire_of(bytes, len);
     ax_field f;
@@ -545,16 +440,16 @@ static ax_status read_model(reader *r, const uint8_t *bytes, size_t len)
             AX_TRY(read_metadata(r, &f));
     }
     if (w.bad || graphs != 1 || opsets == 0)
-        return corrupt(r, "this is no ONNX model");
+        return ax_read_corrupt(r, "this is no ONNX model");
     if (r->g->n_inputs == 0 || r->g->n_outputs == 0)
-        return corrupt(r, "the graph has no input or no output");
+        return ax_read_corrupt(r, "the graph has no input or no output");
     return AX_OK;
 }
 
 ax_status ax_onnx_decode(const ax_env *env, const uint8_t *bytes, size_t len, ax_graph **out,
                          ax_error *err)
 {
-    reader r = {.err = err};
+    ax_reader r = {.err = err};
     ax_status status;
 
     AX_TRY(ax_graph_create(env, "", &r.g, err));

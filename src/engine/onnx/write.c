@@ -2,6 +2,7 @@
  * write.c: graph → ONNX bytes. One function a message, in the order of onnx.proto3's fields.
  */
 #include "graph/op.h"
+#include "onnx/front.h"
 #include "onnx/onnx.h"
 #include "onnx/wire.h"
 
@@ -10,6 +11,7 @@ typedef struct source {
     const ax_graph *g;
     bool with_weights;
     const ax_tensor *shape; /* per value, for batch 1 */
+    ax_front_names front;
 } source;
 
 /* A part of it: the i-th value, node, ... */
@@ -81,6 +83,10 @@ static void write_attr(ax_writer *w, const void *arg)
     case AX_ATTR_INTS:
         ax_put_int64s(w, ONNX_ATTR_INTS, a->count, a->ints);
         break;
+    case AX_ATTR_STRINGS:
+        for (int i = 0; i < a->count; i++)
+            ax_put_string(w, ONNX_ATTR_STRINGS, a->strings[i]);
+        break;
     }
     ax_put_varint(w, ONNX_ATTR_TYPE, (uint64_t) a->kind);
 }
@@ -99,6 +105,8 @@ static void write_node(ax_writer *w, const void *arg)
     ax_put_string(w, ONNX_NODE_OP_TYPE, n->op->type);
     for (int k = 0; k < n->n_attr; k++)
         ax_put_message(w, ONNX_NODE_ATTRIBUTE, write_attr, &n->attr[k]);
+    if (n->op->domain != NULL)
+        ax_put_string(w, ONNX_NODE_DOMAIN, n->op->domain);
 }
 
 /* ---- TypeProto of an input or output, its first dimension the symbol "batch" ----------------- */
@@ -150,13 +158,17 @@ static void write_graph(ax_writer *w, const void *arg)
     const source *s = arg;
     const ax_graph *g = s->g;
 
+    if (g->front != NULL)
+        ax_write_front_nodes(w, g, &s->front);
     for (int i = 0; i < g->n_nodes; i++)
         ax_put_message(w, ONNX_GRAPH_NODE, write_node, &(item){s, i});
     ax_put_string(w, ONNX_GRAPH_NAME, g->name);
     for (int i = 0; i < g->n_values; i++)
         if (g->value[i].role == AX_VALUE_WEIGHT)
             ax_put_message(w, ONNX_GRAPH_INITIALIZER, write_weight, &(item){s, i});
-    for (int i = 0; i < g->n_inputs; i++)
+    if (g->front != NULL)
+        ax_write_front_inputs(w, g, &s->front);
+    for (int i = 0; g->front == NULL && i < g->n_inputs; i++)
         ax_put_message(w, ONNX_GRAPH_INPUT, write_value_info, &(item){s, g->input[i]});
     for (int i = 0; i < g->n_outputs; i++)
         ax_put_message(w, ONNX_GRAPH_OUTPUT, write_value_info, &(item){s, g->output[i]});
@@ -168,9 +180,24 @@ static void write_opset(ax_writer *w, const void *arg)
     int version = AX_OPSET;
 
     for (int i = 0; i < g->n_nodes; i++)
-        version = AX_MAX(version, g->node[i].op->since);
+        if (g->node[i].op->domain == NULL)
+            version = AX_MAX(version, g->node[i].op->since);
     ax_put_string(w, ONNX_OPSET_DOMAIN, "");
     ax_put_varint(w, ONNX_OPSET_VERSION, (uint64_t) version);
+}
+
+static void write_ml_opset(ax_writer *w, const void *arg)
+{
+    ax_put_string(w, ONNX_OPSET_DOMAIN, AX_ML_DOMAIN);
+    ax_put_varint(w, ONNX_OPSET_VERSION, AX_ML_OPSET);
+}
+
+static bool uses_ml(const ax_graph *g)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i].op->domain != NULL)
+            return true;
+    return ax_front_has_text(g);
 }
 
 static void write_model(ax_writer *w, const source *s)
@@ -180,6 +207,8 @@ static void write_model(ax_writer *w, const source *s)
     ax_put_string(w, ONNX_MODEL_PRODUCER_VERSION, ax_engine_version());
     ax_put_message(w, ONNX_MODEL_GRAPH, write_graph, s);
     ax_put_message(w, ONNX_MODEL_OPSET_IMPORT, write_opset, s->g);
+    if (uses_ml(s->g))
+        ax_put_message(w, ONNX_MODEL_OPSET_IMPORT, write_ml_opset, NULL);
     for (int i = 0; i < s->g->n_meta; i++)
         ax_put_message(w, ONNX_MODEL_METADATA, write_entry, &s->g->meta[i]);
 }
@@ -187,6 +216,7 @@ static void write_model(ax_writer *w, const source *s)
 /* Both entries: infer the shapes, then count or write. */
 static ax_status encode(const ax_graph *g, bool with_weights, ax_writer *w, ax_error *err)
 {
+    source s = {.g = g, .with_weights = with_weights};
     ax_arena work;
     ax_tensor *shape;
     ax_status status;
@@ -197,8 +227,11 @@ static ax_status encode(const ax_graph *g, bool with_weights, ax_writer *w, ax_e
     ax_arena_init(&work, &g->arena.env);
     shape = ax_arena_array(&work, (size_t) g->n_values, sizeof(*shape));
     status = shape == NULL ? ax_nomem(err) : ax_graph_infer(g, 1, shape, err);
+    s.shape = shape;
+    if (status == AX_OK && g->front != NULL)
+        status = ax_front_name(g, &work, &s.front, err);
     if (status == AX_OK)
-        write_model(w, &(source){g, with_weights, shape});
+        write_model(w, &s);
     ax_arena_free(&work);
     return status;
 }

@@ -18,6 +18,7 @@
 #define AX_KERNEL_H
 
 #include "tensor/channel.h"
+#include "tensor/tree.h"
 #include "tensor/winograd.h"
 
 /*
@@ -73,6 +74,7 @@ typedef struct ax_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
     const ax_tile_table *tiles; /* sums of products */
     const ax_channel_table *channels;
+    ax_descend_fn descend; /* trees (tree.h) */
     const ax_winograd_table *winograd; /* [0]: tiles of 2x2, [1]: of 4x4 */
 
     /* y = a op b */

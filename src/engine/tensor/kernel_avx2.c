@@ -8,6 +8,7 @@
 #define KERNEL_GETTER ax_kernels_avx2
 #define KERNEL_TILES  ax_tiles_avx2
 #define KERNEL_CHANNELS ax_channels_avx2
+#define KERNEL_DESCEND ax_descend_baseline
 #define KERNEL_WINOGRAD ax_winograd_avx2
 
 #include "tensor/kernel_impl.inc"
