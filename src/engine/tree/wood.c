@@ -172,7 +172,7 @@ static bool make_slot(ax_wood *w, ax_wood_slot *s)
 
     s->wood = w;
     s->tree = -1;
-    s->node_capacity = AX_MIN(w->max_nodes + 2, FIRST_ROOM);
+    s->node_capacity = AX_MIN(w->max_nodes * AX_MIN(w->params.trees, AX_WOOD_READY) + 2, FIRST_ROOM);
     s->value_capacity = s->node_capacity * w->width;
     if (!w->prune)
         s->value_capacity = AX_MAX(s->value_capacity / 2, 4 * (int64_t) w->width);
