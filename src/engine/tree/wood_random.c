@@ -23,20 +23,18 @@ static double middle(const ax_bin_column *c, int b)
     return low + (high - low) / 2;
 }
 
-/* The edge next to t among those of bins low to high - 1. */
+/* The edge next to t among those of bins low to high - 1. Without branches that cannot be foreseen. */
 static int nearest_edge(const ax_bin_column *c, int low, int high, double t)
 {
-    int a = low, b = high - 1; /* the first edge >= t is in [a, b], or there is none */
+    int a = low, n = high - low - 1; /* the first edge >= t is in [a, a + n], or there is none */
 
-    while (a < b) {
-        int m = (a + b) / 2;
+    while (n > 0) {
+        int half = (n + 1) / 2;
 
-        if (c->edge[m] >= t)
-            b = m;
-        else
-            a = m + 1;
+        a = c->edge[a + half - 1] < t ? a + half : a;
+        n -= half;
     }
-    return a > low && t - c->edge[a - 1] < c->edge[a] - t ? a - 1 : a;
+    return a - (a > low && t - c->edge[AX_MAX(a - 1, low)] < c->edge[a] - t);
 }
 
 static void draw_cut(ax_wood_slot *s, const ax_bin_column *c, int low, int high, ax_wood_split *out)
@@ -66,10 +64,64 @@ static int draw_code(ax_wood_slot *s, int32_t n)
     return codes[ax_rng_below(&s->rng, (uint64_t) count)];
 }
 
+/* x or 0, without a branch: which rows say yes cannot be foreseen. */
+static inline float where(bool yes, float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    bits &= -(uint32_t) yes;
+    memcpy(&x, &bits, sizeof(bits));
+    return x;
+}
+
+typedef enum target { VALUES, TWO_CLASSES, CLASSES } target;
+
 /* The sums of the rows that say yes, and how many they are. Missing ones say what missing_yes says. */
+static inline int32_t sum_some(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from, int32_t to,
+                               bool plain, target target)
+{
+    const ax_wood_sample *sample = v->sample;
+    const uint8_t *bin = s->bin;
+    double a = 0, b = 0, shift = s->wood->shift;
+    int32_t rows = 0, second = s->global[1];
+
+    for (int32_t i = from; i < to; i++) {
+        const ax_wood_sample *x = &sample[i];
+        bool yes = plain ? bin[i] <= split->bin : ax_wood_yes(split->equal, split->bin, split->missing_yes, bin[i]);
+        float weight = where(yes, x->weight);
+
+        rows += yes;
+        if (target == CLASSES) {
+            s->left[s->local[x->class]] += weight;
+        } else if (target == TWO_CLASSES) {
+            a += where(x->class != second, weight);
+            b += where(x->class == second, weight);
+        } else {
+            a += weight;
+            b += weight * (x->value - shift);
+        }
+    }
+    if (target != CLASSES) {
+        s->left[0] += a;
+        s->left[1] += b;
+    }
+    return rows;
+}
+
+static inline int32_t sum_block(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from, int32_t to,
+                                bool plain)
+{
+    if (s->wood->params.criterion == AX_SQUARED_ERROR)
+        return sum_some(s, v, split, from, to, plain, VALUES);
+    if (v->depth == 2)
+        return sum_some(s, v, split, from, to, plain, TWO_CLASSES);
+    return sum_some(s, v, split, from, to, plain, CLASSES);
+}
+
 static int32_t sum_yes(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split)
 {
-    bool values = s->wood->params.criterion == AX_SQUARED_ERROR;
+    bool plain = !split->equal && !split->missing;
     int32_t rows = 0;
 
     for (int k = 0; k < v->depth; k++)
@@ -77,19 +129,7 @@ static int32_t sum_yes(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_spl
     for (int32_t at = 0; at < v->n; at += BLOCK) {
         int32_t end = AX_MIN(v->n - at, BLOCK) + at;
 
-        for (int32_t i = at; i < end; i++) {
-            const ax_wood_sample *x = &v->sample[i];
-            bool yes = ax_wood_yes(split->equal, split->bin, split->missing_yes, s->bin[i]);
-            double weight = yes ? x->weight : 0;
-
-            rows += yes;
-            if (values) {
-                s->left[0] += weight;
-                s->left[1] += weight * (x->value - s->wood->shift);
-            } else {
-                s->left[s->local[x->class]] += weight;
-            }
-        }
+        rows += plain ? sum_block(s, v, split, at, end, true) : sum_block(s, v, split, at, end, false);
         if (ax_wood_tick(s, end - at))
             break;
     }

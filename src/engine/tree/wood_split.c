@@ -220,7 +220,11 @@ static void clear(ax_wood_slot *s, const ax_wood_view *v, const uint8_t *bins, i
     size_t depth = (size_t) v->depth;
 
     for (int i = 0; i < n; i++) {
-        memset(s->sums + bins[i] * depth, 0, depth * sizeof(double));
+        double *cell = s->sums + bins[i] * depth;
+
+        cell[0] = cell[1] = 0; /* the usual depth: no call for it */
+        if (depth > 2)
+            memset(cell, 0, depth * sizeof(double));
         s->count[bins[i]] = 0;
     }
     memset(s->sums + AX_BIN_MISSING * depth, 0, depth * sizeof(double));
