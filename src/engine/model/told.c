@@ -155,7 +155,7 @@ int ax_model_coefficient_count(ax_model *m)
 
 ax_status ax_model_coefficient_at(ax_model *m, int i, ax_coefficient *out, ax_error *err)
 {
-    const ax_json *line;
+    const ax_json *line = NULL;
 
     AX_TRY(line_at(m, AX_TOLD_COEFFICIENTS, i, 6, &line, err));
     *out = (ax_coefficient) {
@@ -176,7 +176,7 @@ int ax_model_importance_count(ax_model *m)
 
 ax_status ax_model_importance_at(ax_model *m, int i, ax_importance *out, ax_error *err)
 {
-    const ax_json *line;
+    const ax_json *line = NULL;
 
     AX_TRY(line_at(m, AX_TOLD_IMPORTANCE, i, 3, &line, err));
     *out = (ax_importance) {
