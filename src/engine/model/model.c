@@ -4,6 +4,8 @@
 #include "nn/network.h"
 #include "nn/runner.h"
 
+#include <math.h>
+
 void ax_model_free(ax_model *m)
 {
     if (m == NULL)
@@ -46,6 +48,20 @@ int64_t ax_model_input_width(const ax_model *m)
     const ax_shape *s = &m->graph->value[m->input].shape;
 
     return ax_shape_span(s, 1, s->rank);
+}
+
+bool ax_model_prepares(const ax_model *m)
+{
+    return m->graph->front != NULL;
+}
+
+float ax_model_text(const ax_model *m, int column, const char *text, size_t len)
+{
+    const ax_front *f = m->graph->front;
+
+    if (f == NULL || column < 0 || column >= f->n || !f->column[column].text)
+        return NAN;
+    return ax_front_value(&f->column[column], text, len);
 }
 
 const char *ax_model_metadata(const ax_model *m, const char *key)

@@ -9,9 +9,12 @@
  * which is that of the first layer that names one, else the option's. Where the two differ, images are
  * turned once, behind the input. An InputLayer (or the first layer's "input_shape") may give the rows
  * their shape; the option "input_shape" must then say the same, or nothing.
+ *
+ * A table's rows go through its preparation first (table.h); the layers begin with what that gives.
  */
 #include "nn/layer.h"
 #include "nn/network.h"
+#include "table/table.h"
 
 #include <stdio.h>
 
@@ -200,7 +203,57 @@ static ax_status add_input(ax_builder *b, const ax_model_spec *spec, bool data_l
     return turn_input(b, data_last);
 }
 
+/* ---- a table in front ------------------------------------------------------------------------ */
+
+static ax_status check_table(ax_builder *b, const ax_model_spec *spec, const ax_options *options)
+{
+    int64_t width = ax_preparation_row_width(spec->preparation);
+
+    if (ax_options_given(options, "input_shape")) {
+        ax_fail(b->err, AX_ERR_INVALID, "option \"input_shape\" does not go with columns that are prepared");
+        ax_hint(b->err, "Set the option \"prepare\" to false to give the numbers to the layers as they are.");
+        return AX_ERR_INVALID;
+    }
+    if (spec->input_type != AX_FLOAT || spec->input_rank != 1 || spec->input_dim[0] != width)
+        return ax_fail(b->err, AX_ERR_INVALID, "the rows are not the %lld floats that were prepared", (long long) width);
+    return AX_OK;
+}
+
+/* What the first layer says of its input must be what the preparation gives. */
+static ax_status check_named(ax_builder *b, int64_t width)
+{
+    ax_model_spec prepared = {.input_rank = 1, .input_dim = {width}};
+    int64_t dim[AX_MAX_RANK];
+    int rank;
+
+    AX_TRY(input_shape(b, &prepared, true, &rank, dim));
+    if (rank == 1)
+        return AX_OK;
+    return ax_build_fail(b, AX_ERR_INVALID, "it takes rows of %d dimensions, prepared columns have one", rank);
+}
+
+/* The row, and behind it what was learned of its columns. The layers begin with that. */
+static ax_status add_table(ax_builder *b, const ax_model_spec *spec, const ax_options *options, int *input)
+{
+    ax_shape shape = {.rank = 2, .dim = {AX_DIM_BATCH, ax_preparation_row_width(spec->preparation)}};
+    int64_t width;
+    const ax_front_column *front;
+    int n;
+
+    AX_TRY(check_table(b, spec, options));
+    front = ax_preparation_front(spec->preparation, &n);
+    AX_TRY(ax_graph_add_input(b->graph, "input", AX_FLOAT, &shape, input, b->err));
+    AX_TRY(ax_graph_set_front(b->graph, n, front, b->err));
+    AX_TRY(ax_preparation_add(spec->preparation, b->graph, *input, &b->value, &width, b->err));
+    b->type = AX_FLOAT;
+    b->parameters = b->trainable = b->total = ax_graph_parameters(b->graph, true); /* embeddings */
+    AX_TRY(ax_build_shape(b, 1, &width, false));
+    return check_named(b, width);
+}
+
 /* ---- the layers ------------------------------------------------------------------------------ */
+
+#define PREPARATION "preparation" /* the name of what stands before the first layer */
 
 /* Keras's way to show a shape: "(None, 30, 30, 32)". */
 static const char *shown_shape(ax_builder *b)
@@ -215,18 +268,18 @@ static const char *shown_shape(ax_builder *b)
     return ax_arena_strdup(&b->graph->arena, text);
 }
 
-static ax_status note_layer(ax_builder *b, const ax_layer *l, ax_layer_info *info)
+static ax_status note_layer(ax_builder *b, const char *name, const char *type, ax_layer_info *info)
 {
-    *info = (ax_layer_info){.name = ax_arena_strdup(&b->graph->arena, l->name),
-                            .type = l->kind->name,
+    *info = (ax_layer_info){.name = ax_arena_strdup(&b->graph->arena, name),
+                            .type = type,
                             .output_shape = shown_shape(b),
                             .parameters = b->parameters,
                             .trainable = b->trainable};
     return info->name == NULL || info->output_shape == NULL ? ax_nomem(b->err) : AX_OK;
 }
 
-/* What feeds the layer, by name. A chain says nothing of it. */
-static ax_status note_inbound(ax_builder *b, const ax_network *net, int i, ax_layer_info *info)
+/* What feeds the layer, by name. A chain says nothing of it. first: what the network's input is called. */
+static ax_status note_inbound(ax_builder *b, const ax_network *net, int i, const char *first, ax_layer_info *info)
 {
     const ax_layer *l = &net->layer[i];
     const char **inbound = ax_arena_array(&b->graph->arena, (size_t) l->n_in, sizeof(*inbound));
@@ -234,7 +287,7 @@ static ax_status note_inbound(ax_builder *b, const ax_network *net, int i, ax_la
     if (inbound == NULL)
         return ax_nomem(b->err);
     for (int k = 0; k < l->n_in; k++)
-        inbound[k] = l->in[k] == AX_NETWORK_INPUT ? "input" : info[l->in[k]].name;
+        inbound[k] = l->in[k] == AX_NETWORK_INPUT ? first : info[l->in[k]].name;
     info[i].inbound = inbound;
     info[i].n_inbound = l->n_in;
     return AX_OK;
@@ -274,22 +327,40 @@ static ax_status build_layer(ax_builder *b, const ax_layer *l, ax_flow *flow)
     return AX_OK;
 }
 
-static ax_status build_layers(ax_builder *b, const ax_network *net, ax_model *m)
+/* The line of the preparation, before those of the layers. */
+static ax_status note_preparation(ax_builder *b, bool chain, ax_layer_info *info)
 {
+    const char **inbound = ax_arena_array(&b->graph->arena, 1, sizeof(*inbound));
+
+    if (inbound == NULL)
+        return ax_nomem(b->err);
+    AX_TRY(note_layer(b, PREPARATION, "Preparation", info));
+    inbound[0] = "input";
+    info->inbound = chain ? NULL : inbound;
+    info->n_inbound = chain ? 0 : 1;
+    return AX_OK;
+}
+
+static ax_status build_layers(ax_builder *b, const ax_network *net, bool prepared, ax_model *m)
+{
+    ax_layer_info *info;
     ax_flow *flow = ax_arena_array(b->work, (size_t) net->n + 1, sizeof(*flow));
 
     b->in = ax_arena_array(b->work, AX_MAX_LAYER_INPUTS, sizeof(*b->in));
-    m->layer = ax_arena_array(&b->graph->arena, (size_t) net->n, sizeof(*m->layer));
+    m->layer = ax_arena_array(&b->graph->arena, (size_t) net->n + prepared, sizeof(*m->layer));
     if (b->in == NULL || m->layer == NULL || flow == NULL)
         return ax_nomem(b->err);
+    if (prepared)
+        AX_TRY(note_preparation(b, net->chain, m->layer));
+    info = m->layer + prepared;
     *flow++ = ax_build_flow(b);
     for (int i = 0; i < net->n; i++) {
         AX_TRY(build_layer(b, &net->layer[i], flow));
-        AX_TRY(note_layer(b, &net->layer[i], &m->layer[i]));
+        AX_TRY(note_layer(b, net->layer[i].name, net->layer[i].kind->name, &info[i]));
         if (!net->chain)
-            AX_TRY(note_inbound(b, net, i, m->layer));
+            AX_TRY(note_inbound(b, net, i, prepared ? PREPARATION : "input", info));
     }
-    m->n_layers = net->n;
+    m->n_layers = net->n + prepared;
     return AX_OK;
 }
 
@@ -338,8 +409,9 @@ static ax_status build_graph(ax_builder *b, ax_model *m, const ax_model_spec *sp
         return ax_fail(b->err, AX_ERR_INVALID, "the list of layers is empty");
     b->channels_last = network_channels_last(&net, data_last);
     b->layer = &net.layer[0];
-    AX_TRY(add_input(b, spec, data_last, &m->input));
-    AX_TRY(build_layers(b, &net, m));
+    AX_TRY(spec->preparation != NULL ? add_table(b, spec, options, &m->input)
+                                     : add_input(b, spec, data_last, &m->input));
+    AX_TRY(build_layers(b, &net, spec->preparation != NULL, m));
     AX_TRY(ax_build_head(b, &head));
     m->output = b->value;
     m->n_outputs = (int) b->dim[0];
