@@ -772,7 +772,7 @@ void aiaas_feed_refuse_missing(const AiaasFeatures *f, int64 rows)
     refuse_bad_values(f, NULL, NULL, rows);
 }
 
-int64 aiaas_feed_run(const AiaasFeedSpec *spec)
+int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features)
 {
     AiaasFeed feed = {
         .pub = {feed_receive, feed_startup, feed_nothing, feed_nothing, DestNone},
@@ -799,5 +799,7 @@ int64 aiaas_feed_run(const AiaasFeedSpec *spec)
     if (feed.rows == 0 && spec->columns != AIAAS_COLUMNS_ANY)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("argument \"%s\" returns no rows", spec->argument)));
+    if (features != NULL)
+        *features = feed.features;
     return feed.rows;
 }

@@ -58,9 +58,10 @@ typedef struct AiaasFeedSpec {
  * Runs the query, returns how many rows it had, at least one (AIAAS_COLUMNS_ANY: or none). What it allocates for good
  * (features) goes to CurrentMemoryContext. Raises at the end, with counts, what was wrong in columns: NULL 22004,
  * NaN and infinity 22003. Where values may be missing that is said of target and weight alone: a missing feature is
- * NaN in the row, an infinity stays one, and both are counted in the features.
+ * NaN in the row, an infinity stays one, and both are counted in the features. *features, unless it is NULL, becomes
+ * the columns, also when there were no rows.
  */
-extern int64 aiaas_feed_run(const AiaasFeedSpec *spec);
+extern int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features);
 
 /* Raises what aiaas_feed_run would have, had nothing been allowed to miss; returns when nothing does. */
 extern void aiaas_feed_refuse_missing(const AiaasFeatures *f, int64 rows);

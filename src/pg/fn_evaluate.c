@@ -120,7 +120,7 @@ static void scoring_run(Scoring *s, const char *query)
         .arg = s,
     };
 
-    aiaas_feed_run(&feed);
+    aiaas_feed_run(&feed, NULL);
     flush(s);
     MemoryContextSwitchTo(old);
 }

@@ -188,7 +188,7 @@ AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
     r->spec = spec;
     r->weighted = spec->weight_column != NULL;
     aiaas_env_init(&r->env, context, true);
-    aiaas_feed_run(&feed);
+    aiaas_feed_run(&feed, &r->features);
     if (r->dataset != NULL)
         finish(r);
     r->spec = NULL;
