@@ -53,6 +53,13 @@ extern const ax_op ax_op_transpose;
 extern const ax_op ax_op_concat;
 extern const ax_op ax_op_cast;
 
+/* op_gather.c, op_where.c, op_pow.c, op_equal.c, op_argmax.c */
+extern const ax_op ax_op_gather;
+extern const ax_op ax_op_where;
+extern const ax_op ax_op_pow;
+extern const ax_op ax_op_equal, ax_op_isnan, ax_op_floor;
+extern const ax_op ax_op_argmax, ax_op_argmin;
+
 /* op_tree.c */
 extern const ax_op ax_op_tree_ensemble_regressor;
 

@@ -8,6 +8,8 @@
 static const ax_op *const table[] = {
     &ax_op_abs,
     &ax_op_add,
+    &ax_op_argmax,
+    &ax_op_argmin,
     &ax_op_average_pool,
     &ax_op_batch_normalization,
     &ax_op_cast,
@@ -17,9 +19,12 @@ static const ax_op *const table[] = {
     &ax_op_div,
     &ax_op_dropout,
     &ax_op_elu,
+    &ax_op_equal,
     &ax_op_erf,
     &ax_op_exp,
     &ax_op_flatten,
+    &ax_op_floor,
+    &ax_op_gather,
     &ax_op_gelu,
     &ax_op_gemm,
     &ax_op_global_average_pool,
@@ -27,6 +32,7 @@ static const ax_op *const table[] = {
     &ax_op_hard_sigmoid,
     &ax_op_hard_swish,
     &ax_op_identity,
+    &ax_op_isnan,
     &ax_op_layer_normalization,
     &ax_op_leaky_relu,
     &ax_op_log,
@@ -38,6 +44,7 @@ static const ax_op *const table[] = {
     &ax_op_mul,
     &ax_op_neg,
     &ax_op_pad,
+    &ax_op_pow,
     &ax_op_reduce_max,
     &ax_op_reduce_mean,
     &ax_op_reduce_sum,
@@ -55,6 +62,7 @@ static const ax_op *const table[] = {
     &ax_op_transpose,
     &ax_op_tree_ensemble_regressor,
     &ax_op_unsqueeze,
+    &ax_op_where,
 };
 
 const ax_op *ax_op_find(const char *type)
