@@ -18,7 +18,8 @@
 #include <stdio.h>
 
 #define PREFIX "preparation/"
-#define NAME_MAX_BYTES 64
+#define NAME_BYTES 48 /* without the prefix */
+#define FULL_NAME_BYTES 80
 #define CONCAT_MAX (AX_MAX_NODE_VALUES - 6) /* values in one Concat */
 #define START_RANGE 0.05f /* Keras's Embedding begins within [-0.05, 0.05) */
 
@@ -35,7 +36,7 @@ typedef struct adder {
 static ax_status add_node(adder *a, const char *op, const char *name, int n_in, const int *in, const ax_attr *attr,
                           int *out)
 {
-    char full[NAME_MAX_BYTES];
+    char full[FULL_NAME_BYTES];
 
     snprintf(full, sizeof(full), PREFIX "%s", name);
     return ax_graph_add_node(a->g, op, full, n_in, in, attr != NULL, attr, out, a->err);
@@ -43,7 +44,7 @@ static ax_status add_node(adder *a, const char *op, const char *name, int n_in, 
 
 static ax_status add_constant(adder *a, const char *name, ax_dtype type, int64_t n, const void *data, int *out)
 {
-    char full[NAME_MAX_BYTES];
+    char full[FULL_NAME_BYTES];
     ax_shape shape = {.rank = 1, .dim = {n}};
 
     snprintf(full, sizeof(full), PREFIX "%s", name);
@@ -53,7 +54,7 @@ static ax_status add_constant(adder *a, const char *name, ax_dtype type, int64_t
 /* op(x, constant): n floats. */
 static ax_status add_with(adder *a, const char *op, const char *name, int64_t n, const float *data, int *x)
 {
-    char constant[NAME_MAX_BYTES];
+    char constant[NAME_BYTES];
     int in[2] = {*x, -1};
 
     snprintf(constant, sizeof(constant), "%s_by", name);
@@ -65,7 +66,7 @@ static ax_status add_with(adder *a, const char *op, const char *name, int64_t n,
 static ax_status add_gather(adder *a, const char *name, int x, int64_t n, const int64_t *at, int *out)
 {
     ax_attr axis = ax_attr_i("axis", 1);
-    char constant[NAME_MAX_BYTES];
+    char constant[NAME_BYTES];
     int in[2] = {x, -1};
 
     snprintf(constant, sizeof(constant), "%s_at", name);
@@ -83,7 +84,7 @@ static ax_status add_cast(adder *a, const char *name, ax_dtype type, int x, int 
 /* fill where x is NaN. */
 static ax_status add_fill(adder *a, const char *what, int64_t n, const float *fill, int *x)
 {
-    char name[NAME_MAX_BYTES];
+    char name[NAME_BYTES];
     int in[3] = {-1, -1, *x};
 
     snprintf(name, sizeof(name), "%s_missing", what);
@@ -98,7 +99,7 @@ static ax_status add_fill(adder *a, const char *what, int64_t n, const float *fi
 static ax_status add_concat(adder *a, const char *what, int n, int *x, int level, int *out)
 {
     ax_attr axis = ax_attr_i("axis", 1);
-    char name[NAME_MAX_BYTES];
+    char name[NAME_BYTES];
     int groups = 0;
 
     if (n == 1) {
@@ -247,7 +248,7 @@ static ax_status add_table(adder *a, int i, int *out)
     int64_t n = t->n_codes * t->output_dim;
     ax_rng rng = ax_rng_make(a->p->seed, UINT64_C(0x656d62656400) + (uint64_t) t->at); /* "embed" */
     float *start = ax_arena_array(a->work, (size_t) ax_shape_elements(&shape), sizeof(*start));
-    char name[NAME_MAX_BYTES];
+    char name[NAME_BYTES];
 
     if (start == NULL)
         return ax_nomem(a->err);
@@ -263,7 +264,7 @@ static ax_status add_embedding(adder *a, int i, int codes, int *out)
     ax_attr axis = ax_attr_i("axis", 1), lines = ax_attr_i("axis", 0);
     ax_shape scalar = {.rank = 0};
     int64_t at = i;
-    char name[NAME_MAX_BYTES];
+    char name[NAME_BYTES];
     int in[2] = {codes, -1}, x;
 
     snprintf(name, sizeof(name), PREFIX "code_%d_at", i);
