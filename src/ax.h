@@ -427,9 +427,9 @@ typedef struct ax_coefficient {
     double value, std_error, z, p_value;
 } ax_coefficient;
 
-int ax_model_coefficient_count(const ax_model *m); /* 0: it has none */
+int ax_model_coefficient_count(ax_model *m); /* 0: it has none */
 /* The strings live as long as the model. */
-ax_status ax_model_coefficient_at(const ax_model *m, int i, ax_coefficient *out, ax_error *err);
+ax_status ax_model_coefficient_at(ax_model *m, int i, ax_coefficient *out, ax_error *err);
 
 /* How much each feature (an element of a column) counts in a model of trees. */
 typedef struct ax_importance {
@@ -438,12 +438,12 @@ typedef struct ax_importance {
     int64_t count; /* splits */
 } ax_importance;
 
-int ax_model_importance_count(const ax_model *m);
-ax_status ax_model_importance_at(const ax_model *m, int i, ax_importance *out, ax_error *err);
+int ax_model_importance_count(ax_model *m);
+ax_status ax_model_importance_at(ax_model *m, int i, ax_importance *out, ax_error *err);
 
 /* Prints tree number `tree` as text, line by line into the callback, with the columns' names and categories. */
-int ax_model_tree_count(const ax_model *m);
-ax_status ax_model_print_tree(const ax_model *m, int tree, void (*line)(void *arg, const char *text), void *arg,
+int ax_model_tree_count(ax_model *m);
+ax_status ax_model_print_tree(ax_model *m, int tree, void (*line)(void *arg, const char *text), void *arg,
                               ax_error *err);
 
 #endif /* AX_H */

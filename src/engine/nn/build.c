@@ -366,7 +366,7 @@ static ax_status build_layers(ax_builder *b, const ax_network *net, bool prepare
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
-static ax_status set_labels(ax_model *m, const ax_model_spec *spec, ax_error *err)
+ax_status ax_model_set_labels(ax_model *m, const ax_model_spec *spec, ax_error *err)
 {
     ax_text t;
     ax_status status;
@@ -436,7 +436,7 @@ static ax_status build_model(ax_graph *g, ax_arena *work, const ax_model_spec *s
     m->n_classes = spec->task == AX_TASK_CLASSIFICATION ? spec->n_classes : 0;
     m->n_targets = spec->n_outputs;
     AX_TRY(build_graph(&b, m, spec, options));
-    AX_TRY(set_labels(m, spec, err));
+    AX_TRY(ax_model_set_labels(m, spec, err));
     ax_model_attach_loss(m);
     AX_TRY(ax_model_describe(m, err));
     m->ready = true;

@@ -27,6 +27,7 @@ struct ax_model {
     int n_layers;
     bool ready;               /* every weight has its bytes */
     struct ax_runner *runner; /* made by the first prediction */
+    struct ax_told *told;     /* metadata as it was last read for coefficients and importances (model/told.c) */
 };
 
 /*
@@ -35,6 +36,9 @@ struct ax_model {
  * (head.c)
  */
 void ax_model_attach_loss(ax_model *m);
+
+/* Keeps the spec's labels and features with the graph. (build.c) */
+ax_status ax_model_set_labels(ax_model *m, const ax_model_spec *spec, ax_error *err);
 
 /*
  * What travels with the graph's bytes, as metadata_props: task, classes, targets, loss and layers, so that

@@ -35,6 +35,8 @@ typedef struct option_row {
 #define MORE_THAN(low) {AX_ABOVE, low, 0}
 #define WITHIN(low, high) {AX_FROM | AX_TO, low, high}
 #define SHARE {AX_FROM | AX_BELOW, 0, 1} /* at least 0 and less than 1 */
+#define SHARE_OR_ALL {AX_ABOVE | AX_TO, 0, 1}
+#define INSIDE {AX_ABOVE | AX_BELOW, 0, 1}
 #define ANY {0, 0, 0}
 
 static const option_row rows[] = {
@@ -121,6 +123,88 @@ static const option_row rows[] = {
     {{"huber_delta", "number", "1.0",
       "Error at which the huber loss turns from squares to absolutes."},
      NUMBER, 1.0, MORE_THAN(0), NULL},
+    /* of the algorithms; what a default depends on stands in the sentence */
+    {{"n_estimators", "integer", "100", "Trees of a forest, or rounds of boosting."},
+     INTEGER, 100, WITHIN(1, 100000), NULL},
+    {{"max_depth", "integer", "",
+      "Most splits from a tree's root to a leaf; 0: no limit. By default 6 for gradient_boosting, else 0."},
+     INTEGER, 0, WITHIN(0, 10000), NULL},
+    {{"max_leaves", "integer", "0", "Most leaves of a tree of gradient_boosting; 0: no limit."},
+     INTEGER, 0, WITHIN(0, 1 << 24), NULL},
+    {{"max_leaf_nodes", "integer", "", "Most leaves of a tree or of each tree of a forest, grown best first."},
+     INTEGER, 0, WITHIN(2, 1 << 24), NULL},
+    {{"grow_policy", "text", "depthwise", "Whether gradient_boosting grows by depth or where the loss falls most."},
+     TEXT, 0, ANY, "depthwise|lossguide"},
+    {{"min_child_weight", "number", "1", "Least sum of hessians in a leaf of gradient_boosting."},
+     NUMBER, 1, AT_LEAST(0), NULL},
+    {{"gamma", "number", "0", "Least gain of a split of gradient_boosting."}, NUMBER, 0, AT_LEAST(0), NULL},
+    {{"reg_lambda", "number", "1", "L2 penalty on the leaves of gradient_boosting."}, NUMBER, 1, AT_LEAST(0), NULL},
+    {{"reg_alpha", "number", "0", "L1 penalty on the leaves of gradient_boosting."}, NUMBER, 0, AT_LEAST(0), NULL},
+    {{"max_delta_step", "number", "",
+      "Largest step of a leaf of gradient_boosting; by default 0.7 for count:poisson, else 0: no limit."},
+     NUMBER, 0, AT_LEAST(0), NULL},
+    {{"subsample", "number", "1", "Share of the rows that each round of gradient_boosting sees."},
+     NUMBER, 1, SHARE_OR_ALL, NULL},
+    {{"colsample_bytree", "number", "1", "Share of the columns that each tree of gradient_boosting sees."},
+     NUMBER, 1, SHARE_OR_ALL, NULL},
+    {{"colsample_bylevel", "number", "1", "Share of a tree's columns that each of its levels sees."},
+     NUMBER, 1, SHARE_OR_ALL, NULL},
+    {{"colsample_bynode", "number", "1", "Share of a level's columns that each of its nodes sees."},
+     NUMBER, 1, SHARE_OR_ALL, NULL},
+    {{"scale_pos_weight", "number", "1", "Weight of the second of two classes in gradient_boosting."},
+     NUMBER, 1, MORE_THAN(0), NULL},
+    {{"monotone_constraints", "object", "",
+      "Columns in which gradient_boosting may only rise or fall: {\"age\": 1, \"distance\": -1}."},
+     OBJECT, 0, ANY, NULL},
+    {{"base_score", "number", "", "What gradient_boosting starts from; by default it follows from the target."},
+     NUMBER, 0, ANY, NULL},
+    {{"objective", "text", "",
+      "What gradient_boosting minimizes: reg:squarederror, reg:absoluteerror, reg:quantileerror, count:poisson, "
+      "binary:logistic or multi:softprob; by default it follows from the target."},
+     TEXT, 0, ANY,
+     "reg:squarederror|reg:absoluteerror|reg:quantileerror|count:poisson|binary:logistic|multi:softprob"},
+    {{"quantile_alpha", "number", "0.5", "The quantile of reg:quantileerror."}, NUMBER, 0.5, INSIDE, NULL},
+    {{"early_stopping_rounds", "integer", "",
+      "Rounds without a lower validation loss after which gradient_boosting stops."},
+     INTEGER, 0, WITHIN(1, INT32_MAX), NULL},
+    {{"max_bin", "integer", "255", "Most bins that a column of numbers is cut into for trees."},
+     INTEGER, 255, WITHIN(2, 255), NULL},
+    {{"criterion", "text", "", "Impurity of trees: gini (the default for classes), entropy, log_loss or squared_error."},
+     TEXT, 0, ANY, "gini|entropy|log_loss|squared_error"},
+    {{"min_samples_split", "number", "2", "Least rows that a node of a tree is split with; below 1 a share."},
+     NUMBER, 2, MORE_THAN(0), NULL},
+    {{"min_samples_leaf", "number", "1", "Least rows in a leaf of a tree; below 1 a share."},
+     NUMBER, 1, MORE_THAN(0), NULL},
+    {{"min_impurity_decrease", "number", "0", "Least decrease of impurity that a split of a tree is worth."},
+     NUMBER, 0, AT_LEAST(0), NULL},
+    {{"ccp_alpha", "number", "0", "Price of a leaf in minimal cost-complexity pruning of trees."},
+     NUMBER, 0, AT_LEAST(0), NULL},
+    {{"max_features", "text or number", "",
+      "Columns that are looked at for a split: sqrt, log2, a number, or a share below or at 1.0. By default sqrt for "
+      "forests of classes, else all."},
+     TEXT | NUMBER, 0, MORE_THAN(0), "sqrt|log2|all"},
+    {{"bootstrap", "boolean", "", "Rows of each tree are drawn with replacement; by default true for random_forest."},
+     BOOLEAN, 0, ANY, NULL},
+    {{"max_samples", "number", "",
+      "Rows drawn for each tree, above 1 a number, else a share; by default all, and 256 for isolation_forest."},
+     NUMBER, 0, MORE_THAN(0), NULL},
+    {{"oob_score", "boolean", "false", "Scores a forest by the rows that its trees did not see."},
+     BOOLEAN, 0, ANY, NULL},
+    {{"alpha", "number", "0", "Penalty of linear; 0 is least squares."}, NUMBER, 0, AT_LEAST(0), NULL},
+    {{"l1_ratio", "number", "0", "Share of the L1 penalty in linear: 0 is ridge, 1 lasso, between them elastic net."},
+     NUMBER, 0, WITHIN(0, 1), NULL},
+    {{"penalty", "text", "l2", "Of logistic: l2, l1, elasticnet (with l1_ratio) or none."},
+     TEXT, 0, ANY, "l2|l1|elasticnet|none"},
+    {{"C", "number", "1", "Inverse of the penalty's strength in logistic."}, NUMBER, 1, MORE_THAN(0), NULL},
+    {{"fit_intercept", "boolean", "true", "Whether linear and logistic have an intercept."}, BOOLEAN, 1, ANY, NULL},
+    {{"tol", "number", "", "When linear, logistic and kmeans are close enough; by default 1e-4, logistic 1e-6."},
+     NUMBER, 0, MORE_THAN(0), NULL},
+    {{"max_iter", "integer", "", "Most iterations of linear and logistic (1000) and of kmeans (300)."},
+     INTEGER, 0, WITHIN(1, INT32_MAX), NULL},
+    {{"n_clusters", "integer", "8", "Clusters of kmeans."}, INTEGER, 8, WITHIN(1, 65536), NULL},
+    {{"n_init", "integer", "10", "Starts of kmeans, of which the best is kept."}, INTEGER, 10, WITHIN(1, 10000), NULL},
+    {{"n_components", "integer", "", "Components of pca; by default as many as there are columns."},
+     INTEGER, 0, WITHIN(1, 65536), NULL},
     {{"deploy", "text", "if_better",
       "Whether the new version becomes the live one: if_better, always or never."},
      TEXT, 0, ANY, "if_better|always|never"},
@@ -215,7 +299,7 @@ static int split_choices(const char *choices, char *buf, size_t size, const char
 
 ax_status ax_choice_check(const char *choices, const char *what, const char *text, ax_error *err)
 {
-    char buf[160], list[320] = "";
+    char buf[200], list[400] = "";
     const char *choice[MAX_CHOICES], *near;
     int n = split_choices(choices, buf, sizeof(buf), choice);
     size_t len = 0;
