@@ -119,14 +119,28 @@ COMMENT ON COLUMN aiaas.weight.crc IS 'CRC-32C of the tensor''s name and a zero 
 CREATE TABLE aiaas.metric (
     version bigint NOT NULL,
     split text COLLATE "C" NOT NULL
-        CONSTRAINT metric_split_check CHECK (split IN ('train', 'validation', 'final')),
+        CONSTRAINT metric_split_check CHECK (split IN ('train', 'validation', 'final', 'folds', 'tried')),
     epoch integer NOT NULL,
     name text COLLATE "C" NOT NULL,
     value double precision,
     CONSTRAINT metric_pkey PRIMARY KEY (version, split, epoch, name)
 );
 COMMENT ON TABLE aiaas.metric IS 'what was measured while a version was trained; read the view aiaas.metrics instead';
-COMMENT ON COLUMN aiaas.metric.split IS 'train or validation with an epoch from 1, or final with epoch 0: the figures of the weights that were kept';
+COMMENT ON COLUMN aiaas.metric.split IS 'train or validation with an epoch from 1; final with epoch 0: the figures of what was kept; folds: cross-validation; tried: what a choice of algorithm compared';
+
+CREATE TABLE aiaas.feature (
+    version bigint NOT NULL,
+    place integer NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    type text NOT NULL,
+    encoding text,
+    left_out text,
+    statistics jsonb NOT NULL,
+    CONSTRAINT feature_pkey PRIMARY KEY (version, place)
+);
+COMMENT ON TABLE aiaas.feature IS 'what was learned of each feature of a version; read the view aiaas.features instead';
+COMMENT ON COLUMN aiaas.feature.place IS 'from 1, in the order of the query''s columns; parts of a date and elements of an array count one each';
+COMMENT ON COLUMN aiaas.feature.left_out IS 'why the version does not use the feature; NULL when it does';
 
 CREATE TABLE aiaas.deployment (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT deployment_pkey PRIMARY KEY,
@@ -154,6 +168,7 @@ BEGIN
     ELSE
         DELETE FROM aiaas.weight w WHERE w.version = OLD.id;
         DELETE FROM aiaas.metric t WHERE t.version = OLD.id;
+        DELETE FROM aiaas.feature f WHERE f.version = OLD.id;
     END IF;
     RETURN NULL;
 END
@@ -176,6 +191,7 @@ SELECT pg_catalog.pg_extension_config_dump('aiaas.version', '');
 SELECT pg_catalog.pg_extension_config_dump('aiaas.version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('aiaas.weight', '');
 SELECT pg_catalog.pg_extension_config_dump('aiaas.metric', '');
+SELECT pg_catalog.pg_extension_config_dump('aiaas.feature', '');
 SELECT pg_catalog.pg_extension_config_dump('aiaas.deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('aiaas.deployment_id_seq', '');
 
@@ -233,6 +249,18 @@ COMMENT ON VIEW aiaas.metrics IS
 'What was measured while the versions were trained: split is ''train'' or ''validation'' with an epoch
 from 1, or ''final'' with epoch 0, the figures of the weights that were kept.';
 
+CREATE VIEW aiaas.features WITH (security_barrier) AS
+SELECT m.name AS model, v.number AS version, f.name AS column_name, f.type, f.encoding, f.left_out, f.statistics
+  FROM aiaas.feature f
+  JOIN aiaas.version v ON v.id = f.version
+  JOIN aiaas.model m ON m.id = v.model
+ WHERE aiaas.has_privilege(m.id, 'any')
+ ORDER BY m.name, v.number, f.place;
+COMMENT ON VIEW aiaas.features IS
+'The features of the versions, as the rows of the training had them: how each is encoded, or why it is
+left out, and its statistics (count, nulls, mean, sd, quantiles, the most frequent texts). The parts of a
+date and the elements of an array stand one by one. aiaas_describe shows the same for any query.';
+
 CREATE VIEW aiaas.deployments WITH (security_barrier) AS
 SELECT m.name AS model, d.version, d.share, d.reason, d.undone, d.deployed_by, d.deployed_at
   FROM aiaas.deployment d
@@ -253,7 +281,7 @@ SELECT m.name AS model,
 COMMENT ON VIEW aiaas.privileges IS
 'What aiaas_grant gave on the models that you may use. Owners and superusers need no row here.';
 
-GRANT SELECT ON aiaas.models, aiaas.versions, aiaas.metrics, aiaas.deployments, aiaas.privileges
+GRANT SELECT ON aiaas.models, aiaas.versions, aiaas.metrics, aiaas.features, aiaas.deployments, aiaas.privileges
     TO PUBLIC;
 
 -- ---- training and evaluation -----------------------------------------------------------------------------
@@ -285,13 +313,20 @@ COMMENT ON FUNCTION aiaas_train(text, text, text, jsonb, text, jsonb) IS
 
   model      1 to 200 bytes without @; made, and owned by you, when it does not exist
   query      a SELECT that runs with your rights; every column but the target (and the weight) is a
-             feature
-  target     the column to predict; by default the last one
+             feature: a number, boolean, text, enum, uuid, date, time, interval or array of numbers
+             (or one bytea alone). NULL and the empty text are missing values
+  target     the column to predict; by default the last one. Algorithms that group or look for what is
+             rare (kmeans, pca, isolation_forest) have none
   layers     a neural network as a list of {"Layer": {...}} with Keras''s names and defaults, or what
              Keras''s model.to_json() prints (Sequential or Functional)
-  algorithm  ''neural_network'', or NULL for it
+  algorithm  instead of layers: ''linear'', ''logistic'', ''decision_tree'', ''random_forest'',
+             ''extra_trees'', ''gradient_boosting'', ''kmeans'', ''pca'' or ''isolation_forest''
   options    see aiaas_options(): "epochs", "batch_size", "optimizer", "loss", "validation_split",
-             "input_shape", "deploy", ...
+             "input_shape", "columns", "exclude", "deploy", ...
+
+How columns are prepared is learned with the model (view aiaas.features) and kept with it. A network
+prepares its columns when one is a text or a time, when a value is missing, or when the options "columns",
+"exclude" or "prepare" say so. Columns of no use are left out with a NOTICE.
 
 Returns one row: model, version, task (''classification'' or ''regression''), epochs run, rows,
 parameters, seconds, the final metrics, and whether the version went live. The work is part of your
@@ -300,7 +335,7 @@ It can be cancelled at any time.
 
 Errors: 42501 when the model belongs to somebody else who did not grant ''train'', 25006 in a read-only
 transaction or on a standby, 22023 for an option, layer or shape that makes no sense, 22004 for a
-NULL in a feature or in the target, 53400 when it would take more memory than aiaas.max_memory.
+NULL in the target (or in the array or bytea of a network), 53400 when it would take more memory than aiaas.max_memory.
 
   SELECT * FROM aiaas_train(''price'', ''SELECT sqm, rooms, price FROM flats'', ''price'',
     ''[{"Dense": {"units": 16, "activation": "relu"}}, {"Dense": {"units": 1}}]'');';
@@ -346,9 +381,10 @@ booleans (0 and 1).
 
   model     a name for the live version, name@3 for version 3
   features  one row, matched by column name (aiaas_predict(''churn'', c) FROM customers c); or one array or
-            bytea with the whole input; or scalars in the order of the training query''s columns
+            bytea with the whole input; or scalars in the order of the training query''s columns; or jsonb
 
-NULL features give NULL. Needs the privilege ''predict''.
+A model that prepares its columns takes NULL, NaN and the empty text as missing values, and any text as a
+category; columns that it leaves out need not be there. For other models NULL features give NULL. Needs the privilege ''predict''.
 Errors: 22004 for a NULL model, 42704 for an unknown one, 42501 without the privilege, 42703 for a
 row that lacks a column, 22023 for features that do not fit, or for labels that are no numbers (use
 aiaas_predict_label).';
@@ -401,6 +437,59 @@ metric), per epoch, on the training and on the validation rows.
 
 Needs any privilege on the model. The numbers are in the view aiaas.metrics.
 Errors: 22004 for a NULL model, 42704 for an unknown one, 42501.';
+
+CREATE FUNCTION aiaas_describe(query text)
+    RETURNS TABLE (column_name text, type text, count bigint, nulls bigint, distinct_values bigint,
+                   mean double precision, sd double precision, min double precision, q25 double precision,
+                   median double precision, q75 double precision, max double precision, top jsonb)
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000 ROWS 20;
+COMMENT ON FUNCTION aiaas_describe(text) IS
+'Looks at the columns of a query before anything is trained: one row for each column, and for each part of
+a date and element of an array.
+
+  query  a SELECT that runs with your rights
+
+count and nulls: rows with and without a value (NaN and the empty text count as none). Numbers have mean,
+sd, quantiles, min and max; texts the number of different values and the ten most frequent ones as
+[{"value": ..., "count": ...}, ...]. Columns that nothing can be learned from have counts alone.
+Errors: those of the query; 22023 when it is not one SELECT.';
+
+CREATE FUNCTION aiaas_coefficients(model text)
+    RETURNS TABLE (label text, feature text, coefficient double precision, std_error double precision,
+                   z double precision, p_value double precision)
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 20;
+COMMENT ON FUNCTION aiaas_coefficients(text) IS
+'The coefficients of a linear or logistic model, in the units of the columns.
+
+  model  a name for the live version, name@3 for version 3
+
+label is the class that a coefficient speaks for, NULL where there is one output. Standard error, z and
+p_value are NULL where they are not defined.
+Needs any privilege on the model. Errors: 22004 for a NULL model, 42704 for an unknown one, 42501, 0A000
+for a model without coefficients.';
+
+CREATE FUNCTION aiaas_importance(model text)
+    RETURNS TABLE (feature text, gain double precision, splits bigint)
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 20;
+COMMENT ON FUNCTION aiaas_importance(text) IS
+'How much each feature counts in a model of trees.
+
+  model  a name for the live version, name@3 for version 3
+
+gain is the feature''s share of what all splits gained, splits how many there are on it.
+Needs any privilege on the model. Errors: 22004 for a NULL model, 42704 for an unknown one, 42501, 0A000
+for a model without trees.';
+
+CREATE FUNCTION aiaas_tree(model text, tree integer DEFAULT 1) RETURNS SETOF text
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 40;
+COMMENT ON FUNCTION aiaas_tree(text, integer) IS
+'Prints a tree of a model as text, with the names of its columns and categories.
+
+  model  a name for the live version, name@3 for version 3
+  tree   which one, from 1
+
+Needs any privilege on the model. Errors: 22004 for a NULL, 42704 for an unknown model, 42501, 0A000 for
+a model without trees, 22023 for a number that there is no tree of.';
 
 CREATE FUNCTION aiaas_options()
     RETURNS TABLE (name text, type text, default_value text, description text)

@@ -344,6 +344,8 @@ ax_status ax_evaluator_create(const ax_env *env, ax_model *m, const ax_options *
  * NULL. */
 ax_status ax_evaluator_add(ax_evaluator *e, const void *rows, int64_t n, const int32_t *classes,
                            const float *values, const float *weights, ax_error *err);
+/* Rows first .. first + n - 1 of a dataset, with its targets and weights. */
+ax_status ax_evaluator_add_rows(ax_evaluator *e, const ax_dataset *d, int64_t first, int64_t n, ax_error *err);
 /* The array lives in the evaluator. No row added: AX_ERR_INVALID. */
 ax_status ax_evaluator_result(ax_evaluator *e, const ax_metric **metrics, int *count,
                               ax_error *err);

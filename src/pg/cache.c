@@ -81,10 +81,12 @@ static void read_labels(AiaasModel *m)
     }
 }
 
-/* What the metadata says must fit the network: widths become memory accesses. */
+/* What the metadata says must fit the network: widths become memory accesses. Texts and gaps need a preparation. */
 static void check_fit(const AiaasModel *m)
 {
-    if (m->features->width == ax_model_input_width(m->network) &&
+    bool fits = m->prepares ? !m->features->bytes : m->features->plain || m->features->bytes;
+
+    if (fits && m->features->width == ax_model_input_width(m->network) &&
         m->features->bytes == (ax_model_input_type(m->network) == AX_UINT8) &&
         m->n_labels == ax_model_classes(m->network))
         return;
@@ -105,6 +107,7 @@ AiaasModel *aiaas_model_load(const AiaasVersionRef *ref, MemoryContext parent)
     aiaas_env_init(&m->env, context, true);
     m->network = aiaas_store_load(ref, &m->env);
     m->features = aiaas_features_parse(metadata(m, "aiaas.features"));
+    m->prepares = ax_model_prepares(m->network);
     read_labels(m);
     check_fit(m);
     MemoryContextSwitchTo(old);

@@ -20,6 +20,7 @@ typedef struct AiaasModel {
     ax_env env;
     ax_model *network;
     AiaasFeatures *features;
+    bool prepares; /* values may be missing, and columns be texts and times */
     int n_labels; /* 0 for regression */
     char **label;
     double *number; /* the number that each label is; NULL when not all of them are one */

@@ -121,7 +121,7 @@ extern int64 aiaas_model_for_training(const char *name);
 typedef struct AiaasNewVersion {
     int64 model_id;
     const char *task;       /* "classification" or "regression" */
-    const char *algorithm;  /* "neural_network" */
+    const char *algorithm;  /* "neural_network", "gradient_boosting", ... */
     Jsonb *layers;          /* as given; may be NULL */
     Jsonb *options;         /* as given, {} when none */
     Jsonb *features;        /* [{"name": ..., "type": ..., "width": n}, ...] in the query's order */
@@ -146,10 +146,14 @@ struct ax_model;
 extern void aiaas_version_insert(const AiaasNewVersion *v, struct ax_model *model,
                                  AiaasVersionRef *ref);
 
-/* One row of aiaas.metric; split is "train", "validation" or "final"; epoch 0 for the final
+/* One row of aiaas.metric; split is "train", "validation", "final", "folds" or "tried"; epoch 0 for the final
  * figures. */
 extern void aiaas_metric_insert(int64 version_id, const char *split, int32 epoch, const char *name,
                                 double value);
+
+/* One row of aiaas.feature: an element of a column, in its place from 1. left_out may be NULL. */
+extern void aiaas_feature_insert(int64 version_id, int32 place, const char *name, const char *type,
+                                 const char *encoding, const char *left_out, Jsonb *statistics);
 
 /* The final figure of a version (split "final"; without one the last "validation" figure, else the
  * last "train" figure), false when it has none. Used by deploy => if_better. */

@@ -266,6 +266,26 @@ void aiaas_metric_insert(int64 version_id, const char *split, int32 epoch, const
     aiaas_owner_end(&scope);
 }
 
+void aiaas_feature_insert(int64 version_id, int32 place, const char *name, const char *type, const char *encoding,
+                          const char *left_out, Jsonb *statistics)
+{
+    AiaasOwnerScope scope;
+    Parameters p = {0};
+
+    add_int64(&p, version_id);
+    add(&p, INT4OID, Int32GetDatum(place), false);
+    add_text(&p, name);
+    add_text(&p, type);
+    add_text(&p, encoding);
+    add_text(&p, left_out);
+    add_jsonb(&p, statistics);
+    aiaas_owner_begin(&scope);
+    aiaas_owner_run("INSERT INTO aiaas.feature (version, place, name, type, encoding, left_out, statistics) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    p.count, p.type, p.value, p.isnull);
+    aiaas_owner_end(&scope);
+}
+
 bool aiaas_metric_final(int64 version_id, const char *name, double *value)
 {
     static const Oid types[] = {INT8OID, TEXTOID};

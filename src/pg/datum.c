@@ -1,7 +1,7 @@
 /*
  * datum.c: one Datum becomes numbers.
  *
- * real is what networks compute in, so every type ends there: wide integers and numerics are rounded,
+ * real is what models compute in, so every type ends there: wide integers and numerics are rounded,
  * what does not fit becomes an infinity and is reported as such. An array of real without NULLs is not
  * copied: its elements already stand in memory as the engine wants them.
  */
@@ -17,9 +17,11 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "datum.h"
+#include "moment.h"
 
 #define CACHE_LINE   64
 #define ROW_OVERHEAD 128 /* headers of a row and its array, and where in a line it begins */
@@ -50,6 +52,15 @@ DEFINE_NUMBER(bool, bool, DatumGetBool)
 static float number_numeric(Datum value)
 {
     return (float) DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+}
+
+/* Seconds, as extract(epoch from ...) counts them: a month has 30 days, a year 365.25. */
+static float number_interval(Datum value)
+{
+    const Interval *i = DatumGetIntervalP(value);
+    double days = i->month / 12 * DAYS_PER_YEAR + i->month % 12 * (double) DAYS_PER_MONTH + i->day;
+
+    return (float) (days * SECS_PER_DAY + (double) i->time / USECS_PER_SEC);
 }
 
 static const struct {
@@ -93,6 +104,26 @@ bool aiaas_reader_init(AiaasReader *r, Oid type)
     r->kind = AIAAS_ARRAY;
     get_typlenbyvalalign(r->element, &r->typlen, &r->typbyval, &r->typalign);
     return find_number(r, getBaseType(r->element));
+}
+
+bool aiaas_reader_init_column(AiaasReader *r, Oid type)
+{
+    bool known = aiaas_reader_init(r, type);
+
+    r->spell = aiaas_category_spell(r->type);
+    if (known)
+        return true;
+    if (r->type == INTERVALOID) {
+        r->kind = AIAAS_NUMBER;
+        r->number = number_interval;
+        return true;
+    }
+    r->kind = AIAAS_OTHER;
+    if (aiaas_category_type(r->type))
+        r->kind = AIAAS_TEXT;
+    else if (aiaas_moment_width(r->type) > 0)
+        r->kind = AIAAS_TIME;
+    return r->kind != AIAAS_OTHER;
 }
 
 char *aiaas_reader_type_name(const AiaasReader *r)
@@ -147,14 +178,15 @@ int64 aiaas_read_width(const AiaasReader *r, Datum value)
     ShortArray room;
 
     switch (r->kind) {
-    case AIAAS_NUMBER:
-        return 1;
     case AIAAS_BYTES:
         return (int64) toast_raw_datum_size(value) - VARHDRSZ;
     case AIAAS_ARRAY:
-        break;
+        return count_elements(open_array(value, &room));
+    case AIAAS_TIME:
+        return aiaas_moment_width(r->type);
+    default:
+        return 1;
     }
-    return count_elements(open_array(value, &room));
 }
 
 /*
@@ -219,6 +251,23 @@ AiaasRead aiaas_read_array(const AiaasReader *r, Datum value, int64 width, float
         read_elements(r, data, width, buffer);
     *row = buffer;
     return aiaas_all_finite(buffer, width) ? AIAAS_READ_OK : AIAAS_READ_NONFINITE;
+}
+
+void aiaas_read_gaps(const AiaasReader *r, Datum value, int64 width, float *buffer)
+{
+    ShortArray room;
+    ArrayType *a = open_array(value, &room);
+    const char *p = ARR_DATA_PTR(a);
+    const bits8 *present = ARR_NULLBITMAP(a);
+
+    for (int64 i = 0; i < width; i++) {
+        buffer[i] = NAN;
+        if (present != NULL && !(present[i / 8] & (1 << (i % 8))))
+            continue;
+        buffer[i] = r->number(fetch_att(p, r->typbyval, r->typlen));
+        p = att_addlength_pointer(p, r->typlen, p);
+        p = (const char *) att_align_nominal(p, r->typalign);
+    }
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */

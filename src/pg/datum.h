@@ -11,11 +11,16 @@
 
 #include "postgres.h"
 
-/* What a column is to a network. */
+#include "category.h"
+
+/* What a column is to a model. */
 typedef enum AiaasKind {
-    AIAAS_NUMBER, /* one number: integers, floats, numeric, boolean */
+    AIAAS_NUMBER, /* one number: integers, floats, numeric, boolean, interval (seconds) */
     AIAAS_ARRAY,  /* an array of such numbers, flattened row-major */
-    AIAAS_BYTES   /* bytea, one element a byte */
+    AIAAS_BYTES,  /* bytea, one element a byte */
+    AIAAS_TEXT,   /* a category, by its text */
+    AIAAS_TIME,   /* a date or time, several numbers (moment.h) */
+    AIAAS_OTHER   /* nothing that can be learned; only aiaas_describe meets it */
 } AiaasKind;
 
 typedef struct AiaasReader {
@@ -27,6 +32,7 @@ typedef struct AiaasReader {
     char typalign;
     float (*number)(Datum value); /* reads the scalar, or the element */
     void (*numbers)(const char *packed, int64 n, float *out); /* n elements; NULL for numeric */
+    AiaasSpell spell; /* of a category; NULL where there is none, and from aiaas_reader_init */
 } AiaasReader;
 
 typedef enum AiaasRead {
@@ -36,8 +42,11 @@ typedef enum AiaasRead {
     AIAAS_READ_WIDTH      /* not as many elements as asked for */
 } AiaasRead;
 
-/* False when values of this type are not numbers for a network. Looks through domains. */
+/* False when values of this type are not numbers (or bytes) for a network. Looks through domains. */
 extern bool aiaas_reader_init(AiaasReader *r, Oid type);
+
+/* The same for a column of a table: texts, times and intervals too. False: r->type is known, its kind AIAAS_OTHER. */
+extern bool aiaas_reader_init_column(AiaasReader *r, Oid type);
 
 /* The SQL name of the reader's type, e.g. "integer", "real[]". */
 extern char *aiaas_reader_type_name(const AiaasReader *r);
@@ -58,6 +67,9 @@ extern AiaasRead aiaas_read_number(const AiaasReader *r, Datum value, float *out
  */
 extern AiaasRead aiaas_read_array(const AiaasReader *r, Datum value, int64 width, float *buffer,
                                   const float **row);
+
+/* The same array, of exactly `width` elements, into buffer with NaN for NULLs. */
+extern void aiaas_read_gaps(const AiaasReader *r, Datum value, int64 width, float *buffer);
 
 /* AIAAS_BYTES of exactly `width` bytes; *row points into the value. */
 extern AiaasRead aiaas_read_bytes(Datum value, int64 width, const uint8 **row);

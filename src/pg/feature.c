@@ -7,6 +7,9 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -23,24 +26,50 @@
 void aiaas_features_layout(AiaasFeatures *f)
 {
     f->width = 0;
+    f->plain = true;
     for (int i = 0; i < f->count; i++) {
         f->column[i].offset = f->width;
         f->width += f->column[i].width;
+        f->plain &= f->column[i].kind == AIAAS_NUMBER || f->column[i].kind == AIAAS_ARRAY;
     }
     f->bytes = f->count == 1 && f->column[0].kind == AIAAS_BYTES;
 }
 
+void aiaas_feature_missing(const AiaasFeature *f, float *row)
+{
+    for (int64 i = 0; i < f->width; i++)
+        row[f->offset + i] = NAN;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
+
+static void write_column(StringInfo s, const AiaasFeature *c)
+{
+    appendStringInfoString(s, "{\"name\": ");
+    escape_json(s, c->name);
+    appendStringInfoString(s, ", \"type\": ");
+    escape_json(s, c->type);
+    appendStringInfo(s, ", \"width\": " INT64_FORMAT, c->width);
+    if (c->kind == AIAAS_TEXT)
+        appendStringInfoString(s, ", \"kind\": \"category\"");
+    if (c->kind == AIAAS_TIME)
+        appendStringInfoString(s, ", \"kind\": \"time\"");
+    if (c->kind == AIAAS_OTHER)
+        appendStringInfoString(s, ", \"kind\": \"other\"");
+    if (c->kind == AIAAS_TIME && c->origin != AIAAS_NO_ORIGIN)
+        appendStringInfo(s, ", \"origin\": " INT64_FORMAT, c->origin);
+    if (c->left_out)
+        appendStringInfoString(s, ", \"left_out\": true");
+    appendStringInfoChar(s, '}');
+}
 
 static void write_columns(StringInfo s, const AiaasFeatures *f)
 {
     appendStringInfoChar(s, '[');
     for (int i = 0; i < f->count; i++) {
-        appendStringInfoString(s, i > 0 ? ", {\"name\": " : "{\"name\": ");
-        escape_json(s, f->column[i].name);
-        appendStringInfoString(s, ", \"type\": ");
-        escape_json(s, f->column[i].type);
-        appendStringInfo(s, ", \"width\": " INT64_FORMAT "}", f->column[i].width);
+        if (i > 0)
+            appendStringInfoString(s, ", ");
+        write_column(s, &f->column[i]);
     }
     appendStringInfoChar(s, ']');
 }
@@ -147,15 +176,29 @@ static char *get_text(JsonbContainer *object, const char *key)
     return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
-static int64 get_width(JsonbContainer *object)
+static int64 get_integer(JsonbContainer *object, const char *key, int64 low, int64 high)
 {
-    JsonbValue *v = get_key(object, "width", jbvNumeric);
-    Datum d = DirectFunctionCall1(numeric_int8, NumericGetDatum(v->val.numeric));
-    int64 width = DatumGetInt64(d);
+    JsonbValue *v = get_key(object, key, jbvNumeric);
+    Datum number = NumericGetDatum(v->val.numeric);
+    double about = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, number));
+    int64 value;
 
-    if (width < 1 || width > (int64) (MaxAllocHugeSize / sizeof(float)))
-        corrupt("width");
-    return width;
+    if (!(fabs(about) < 9.2e18))
+        corrupt(key);
+    value = DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
+    if (value < low || value > high)
+        corrupt(key);
+    return value;
+}
+
+static bool has_key(JsonbContainer *object, const char *key)
+{
+    return JsonContainerIsObject(object) && getKeyJsonValueFromContainer(object, key, strlen(key), NULL) != NULL;
+}
+
+static bool get_flag(JsonbContainer *object, const char *key)
+{
+    return has_key(object, key) && get_key(object, key, jbvBool)->val.boolean;
 }
 
 static AiaasKind kind_of_type(const char *type)
@@ -167,14 +210,53 @@ static AiaasKind kind_of_type(const char *type)
     return len > 2 && strcmp(type + len - 2, "[]") == 0 ? AIAAS_ARRAY : AIAAS_NUMBER;
 }
 
+static AiaasKind get_kind(JsonbContainer *object, const char *type)
+{
+    char *kind;
+
+    if (!has_key(object, "kind"))
+        return kind_of_type(type);
+    kind = get_text(object, "kind");
+    if (strcmp(kind, "category") == 0)
+        return AIAAS_TEXT;
+    if (strcmp(kind, "other") == 0)
+        return AIAAS_OTHER;
+    if (strcmp(kind, "time") != 0)
+        corrupt("kind");
+    return AIAAS_TIME;
+}
+
 static void parse_column(AiaasFeature *c, JsonbContainer *object)
 {
     c->name = get_text(object, "name");
     c->type = get_text(object, "type");
-    c->kind = kind_of_type(c->type);
-    c->width = get_width(object);
-    if (c->kind == AIAAS_NUMBER && c->width != 1)
+    c->kind = get_kind(object, c->type);
+    c->width = get_integer(object, "width", 1, (int64) (MaxAllocHugeSize / sizeof(float)));
+    c->origin = AIAAS_NO_ORIGIN;
+    c->left_out = get_flag(object, "left_out");
+    if (c->kind == AIAAS_TIME) {
+        c->moment = aiaas_moment_type(c->type);
+        if (c->width != aiaas_moment_width(c->moment))
+            corrupt("width");
+        if (has_key(object, "origin"))
+            c->origin = get_integer(object, "origin", MIN_TIMESTAMP, END_TIMESTAMP - 1);
+    }
+    if ((c->kind == AIAAS_NUMBER || c->kind == AIAAS_TEXT || c->kind == AIAAS_OTHER) && c->width != 1)
         corrupt("width");
+    if (c->kind == AIAAS_OTHER && !c->left_out)
+        corrupt("kind");
+}
+
+/* Widths that each are plausible must not add up to an overflow. */
+static void check_total(const AiaasFeatures *f)
+{
+    int64 left = (int64) (MaxAllocHugeSize / sizeof(float));
+
+    for (int i = 0; i < f->count; i++) {
+        if (f->column[i].width > left)
+            corrupt("width");
+        left -= f->column[i].width;
+    }
 }
 
 AiaasFeatures *aiaas_features_parse(const char *json)
@@ -198,6 +280,7 @@ AiaasFeatures *aiaas_features_parse(const char *json)
     }
     f->target = get_text(root, "target");
     f->target_type = get_text(root, "target_type");
+    check_total(f);
     aiaas_features_layout(f);
     return f;
 }

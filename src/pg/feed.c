@@ -9,13 +9,14 @@
  * materialized; a context for a row's temporary values is reset after each.
  *
  * Columns. The target is found by name, and so is the column of weights. For a new model all others are
- * features, in the query's order: numbers, arrays of numbers, or one bytea and nothing else. The length
- * of an array is that of the first row. For an existing model its features are found by name and all other
- * columns are ignored.
+ * features, in the query's order: numbers, arrays of numbers, texts and times, or one bytea and nothing else. The
+ * length of an array is that of the first row. For an existing model its features are found by name and all other
+ * columns are ignored. A text is, in the row, the number of its category.
  *
  * Bad values. A NULL, NaN or infinity does not end the query: it is counted, column by column, and
  * reported when all rows were seen, so that one error tells the size of the problem. From the first of
- * them on no row is kept any more. Arrays of different lengths end it at once.
+ * them on no row is kept any more. Arrays of different lengths end it at once. A model that prepares its
+ * columns can do without a value: then features are counted the same, but a row that lacks some is as good as any.
  *
  * Order. Training depends on the order of the rows. A parallel plan returns them in any order, and so does a
  * scan that joins another backend's (synchronize_seqscans), so both are switched off for a training
@@ -23,8 +24,12 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
@@ -39,7 +44,7 @@ typedef struct FeedColumn {
     const char *name;
     int attnum; /* from 1; 0: there is none */
     AiaasReader reader;
-    int64 nulls;
+    int64 nulls; /* of target and weight; a feature has its own */
     int64 nonfinite;
 } FeedColumn;
 
@@ -52,6 +57,7 @@ typedef struct AiaasFeed {
     FeedColumn *column; /* of each feature */
     FeedColumn target, weight;
     AiaasTarget *learn;
+    bool missing; /* may values of features be missing? */
     bool started;
     bool bad; /* a bad value was seen: count, keep nothing */
     float *buffer;
@@ -188,29 +194,37 @@ static void refuse_feature(const char *name, Oid type)
             (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
              errmsg("feature column \"%s\" has type %s, which is not a number", name,
                     format_type_be(type)),
-             errhint("Features are numbers, booleans, arrays of them, or one bytea. Leave the column "
-                     "out, or turn it into numbers in the query.")));
+             errhint("Features are numbers, booleans, texts, dates, times, arrays of numbers, or one bytea. Leave the "
+                     "column out, or turn it into one of these in the query.")));
 }
 
-static void init_column(FeedColumn *c, TupleDesc desc, int attnum)
+static Oid open_column(FeedColumn *c, TupleDesc desc, int attnum)
 {
     Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
 
     c->name = pstrdup(NameStr(att->attname));
     c->attnum = attnum;
-    if (!aiaas_reader_init(&c->reader, att->atttypid))
-        refuse_feature(c->name, att->atttypid);
+    return att->atttypid;
+}
+
+/* A column of a table; false when its type is none of those. */
+static bool init_column(FeedColumn *c, TupleDesc desc, int attnum)
+{
+    return aiaas_reader_init_column(&c->reader, open_column(c, desc, attnum));
 }
 
 static void init_weight(AiaasFeed *feed, TupleDesc desc)
 {
     const char *name = feed->spec->weight_column;
     int attnum;
+    Oid type;
 
     if (name == NULL)
         return;
     attnum = need_column(desc, name, "weight column");
-    init_column(&feed->weight, desc, attnum);
+    type = open_column(&feed->weight, desc, attnum);
+    if (!aiaas_reader_init(&feed->weight.reader, type))
+        refuse_feature(name, type);
     if (feed->weight.reader.kind != AIAAS_NUMBER)
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
                         errmsg("weight column \"%s\" has type %s, but a weight is a number", name,
@@ -222,6 +236,8 @@ static void init_target(AiaasFeed *feed, TupleDesc desc)
     const char *name = feed->spec->target_column;
     int last = desc->natts - (feed->weight.attnum == desc->natts);
 
+    if (feed->spec->no_target)
+        return;
     if (name == NULL && last < 1)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the query has no target column"),
@@ -234,32 +250,87 @@ static void init_target(AiaasFeed *feed, TupleDesc desc)
                                feed->target.name)));
 }
 
-/* All columns but target and weight, in the query's order. */
-static void learn_features(AiaasFeed *feed, TupleDesc desc)
+/* True when the column is one that need not be read. */
+static bool apply_wish(AiaasFeed *feed, FeedColumn *c)
 {
-    AiaasFeatures *f = feed->features = palloc0(sizeof(*f));
+    const AiaasFeedSpec *spec = feed->spec;
+    AiaasWish wish = spec->wish == NULL ? AIAAS_WISH_NONE : spec->wish(spec->arg, c->name);
+
+    if (wish == AIAAS_WISH_EXCLUDED && c->reader.kind != AIAAS_NUMBER && c->reader.kind != AIAAS_TEXT &&
+        c->reader.kind != AIAAS_TIME)
+        c->reader.kind = AIAAS_OTHER;
+    if (wish == AIAAS_WISH_EXCLUDED)
+        return true;
+    if (wish == AIAAS_WISH_CATEGORY && c->reader.spell == NULL)
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("column \"%s\" has type %s, which cannot be taken as a category", c->name,
+                               aiaas_reader_type_name(&c->reader))));
+    if (wish == AIAAS_WISH_CATEGORY)
+        c->reader.kind = AIAAS_TEXT;
+    return false;
+}
+
+static void init_feature(AiaasFeed *feed, AiaasFeature *f, FeedColumn *c)
+{
+    f->name = pstrdup(c->name);
+    f->type = aiaas_reader_type_name(&c->reader);
+    f->kind = c->reader.kind;
+    f->origin = AIAAS_NO_ORIGIN;
+    f->width = f->kind == AIAAS_ARRAY || f->kind == AIAAS_BYTES ? 0 : 1;
+    if (f->kind == AIAAS_TIME) {
+        f->moment = c->reader.type;
+        f->width = aiaas_moment_width(f->moment);
+    }
+    if (f->kind == AIAAS_TEXT)
+        f->categories = aiaas_categories_create(feed->context);
+}
+
+/* Which columns may be features, by what the caller asked for. */
+static bool is_allowed(AiaasColumns columns, AiaasKind kind)
+{
+    switch (kind) {
+    case AIAAS_NUMBER:
+    case AIAAS_ARRAY:
+    case AIAAS_BYTES:
+        return true;
+    case AIAAS_TEXT:
+    case AIAAS_TIME:
+        return columns != AIAAS_COLUMNS_PLAIN;
+    case AIAAS_OTHER:
+        break;
+    }
+    return false;
+}
+
+static void learn_feature(AiaasFeed *feed, TupleDesc desc, int attnum)
+{
+    AiaasFeatures *f = feed->features;
+    FeedColumn *c = &feed->column[f->count];
+    AiaasColumns columns = feed->spec->columns;
+    bool excluded;
+
+    (void) init_column(c, desc, attnum);
+    excluded = apply_wish(feed, c);
+    if (columns == AIAAS_COLUMNS_ANY && c->reader.kind == AIAAS_BYTES)
+        c->reader.kind = AIAAS_OTHER;
+    if (columns != AIAAS_COLUMNS_ANY && !excluded && !is_allowed(columns, c->reader.kind))
+        refuse_feature(c->name, TupleDescAttr(desc, attnum - 1)->atttypid);
+    if (columns == AIAAS_COLUMNS_PLAIN && c->reader.kind == AIAAS_NUMBER &&
+        c->reader.type == INTERVALOID)
+        refuse_feature(c->name, c->reader.type);
+    init_feature(feed, &f->column[f->count++], c);
+}
+
+static void check_features(const AiaasFeatures *f)
+{
     bool bytes = false;
 
-    f->column = palloc0(sizeof(AiaasFeature) * Max(desc->natts, 1));
-    feed->column = palloc0(sizeof(FeedColumn) * Max(desc->natts, 1));
-    for (int i = 1; i <= desc->natts; i++) {
-        FeedColumn *c = &feed->column[f->count];
-        AiaasFeature *feature = &f->column[f->count];
-
-        if (i == feed->target.attnum || i == feed->weight.attnum)
-            continue;
-        init_column(c, desc, i);
-        feature->name = pstrdup(c->name);
-        feature->type = aiaas_reader_type_name(&c->reader);
-        feature->kind = c->reader.kind;
-        feature->width = feature->kind == AIAAS_NUMBER ? 1 : 0;
-        bytes |= feature->kind == AIAAS_BYTES;
-        f->count++;
-    }
     if (f->count == 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the query has no feature column"),
                         errhint("Return at least one column next to the target.")));
+    for (int i = 0; i < f->count; i++)
+        bytes |= f->column[i].kind == AIAAS_BYTES;
     if (bytes && f->count > 1)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("a bytea feature cannot be combined with other features"),
@@ -267,23 +338,65 @@ static void learn_features(AiaasFeed *feed, TupleDesc desc)
                         errhint("Return the bytea and the target only.")));
 }
 
-/* The model's columns, wherever the query has them. */
+/* All columns but target and weight, in the query's order. */
+static void learn_features(AiaasFeed *feed, TupleDesc desc)
+{
+    AiaasFeatures *f = feed->features = palloc0(sizeof(*f));
+    AiaasColumns columns = feed->spec->columns;
+    bool alone;
+
+    f->column = palloc0(sizeof(AiaasFeature) * Max(desc->natts, 1));
+    feed->column = palloc0(sizeof(FeedColumn) * Max(desc->natts, 1));
+    for (int i = 1; i <= desc->natts; i++)
+        if (i != feed->target.attnum && i != feed->weight.attnum)
+            learn_feature(feed, desc, i);
+    check_features(f);
+    alone = f->count == 1 && (f->column[0].kind == AIAAS_ARRAY || f->column[0].kind == AIAAS_BYTES);
+    feed->missing = columns != AIAAS_COLUMNS_PLAIN && !(columns == AIAAS_COLUMNS_EITHER && alone);
+    f->missing = feed->missing;
+}
+
+static void refuse_match(const AiaasFeature *want, const FeedColumn *c)
+{
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("feature column \"%s\" has type %s, but the model was trained with %s",
+                           want->name, format_type_be(c->reader.type), want->type)));
+}
+
+/* Can the column stand where the feature was learned? A category takes whatever can be spelled. */
+static void match_column(const AiaasFeature *want, FeedColumn *c, bool known)
+{
+    bool fits = c->reader.kind == want->kind;
+
+    if (want->kind == AIAAS_TEXT)
+        fits = c->reader.spell != NULL;
+    else if (want->kind == AIAAS_TIME)
+        fits = c->reader.kind == AIAAS_TIME && aiaas_moment_fits(c->reader.type, want->moment);
+    else if (!known)
+        refuse_feature(c->name, c->reader.type);
+    if (!fits)
+        refuse_match(want, c);
+    c->reader.kind = want->kind;
+}
+
+/* The model's columns, wherever the query has them; those that it does not use may be nowhere. */
 static void match_features(AiaasFeed *feed, TupleDesc desc)
 {
     const AiaasFeatures *model = feed->spec->model;
 
     feed->features = (AiaasFeatures *) model;
+    feed->missing = feed->spec->missing;
     feed->column = palloc0(sizeof(FeedColumn) * model->count);
     for (int i = 0; i < model->count; i++) {
         const AiaasFeature *want = &model->column[i];
         FeedColumn *c = &feed->column[i];
+        int attnum;
 
-        init_column(c, desc, need_column(desc, want->name, "feature column"));
-        if (c->reader.kind != want->kind)
-            ereport(ERROR,
-                    (errcode(ERRCODE_DATATYPE_MISMATCH),
-                     errmsg("feature column \"%s\" has type %s, but the model was trained with %s",
-                            want->name, aiaas_reader_type_name(&c->reader), want->type)));
+        c->name = want->name;
+        if (want->left_out)
+            continue;
+        attnum = need_column(desc, want->name, "feature column");
+        match_column(want, c, init_column(c, desc, attnum));
     }
 }
 
@@ -302,8 +415,10 @@ static void feed_startup(DestReceiver *self, int operation, TupleDesc desc)
         match_features(feed, desc);
     else
         learn_features(feed, desc);
-    type = TupleDescAttr(desc, feed->target.attnum - 1)->atttypid;
-    feed->learn = spec->make_target(spec->arg, feed->target.name, type);
+    if (!spec->no_target) {
+        type = TupleDescAttr(desc, feed->target.attnum - 1)->atttypid;
+        feed->learn = spec->make_target(spec->arg, feed->target.name, type);
+    }
     MemoryContextSwitchTo(old);
 }
 
@@ -330,36 +445,53 @@ static void refuse_width(const AiaasFeed *feed, int i, int64 width)
                  : errdetail("The first row decides; all others must have the same length.")));
 }
 
-static void learn_widths(AiaasFeed *feed, const Datum *values)
+static void learn_width(AiaasFeed *feed, int i, Datum value, bool isnull)
+{
+    AiaasFeature *c = &feed->features->column[i];
+
+    if (isnull && feed->spec->columns == AIAAS_COLUMNS_ANY) {
+        c->width = 1;
+        c->ragged = true;
+        return;
+    }
+    if (isnull)
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                        errmsg("column \"%s\" is NULL in the first row, which decides how long its arrays are",
+                               c->name),
+                        errhint("Let the query begin with a row that has an array: ORDER BY %s IS NULL.",
+                                quote_identifier(c->name))));
+    c->width = aiaas_read_width(&feed->column[i].reader, value);
+    if (c->width < 1)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("column \"%s\" is empty in the first row", c->name)));
+    if (c->kind == AIAAS_BYTES && feed->spec->input_width > 0) {
+        int64 width = c->width;
+
+        c->width = feed->spec->input_width;
+        if (width != c->width)
+            refuse_width(feed, i, width);
+    }
+}
+
+static void learn_widths(AiaasFeed *feed, const Datum *values, const bool *isnull)
 {
     AiaasFeatures *f = feed->features;
 
     for (int i = 0; i < f->count; i++) {
-        AiaasFeature *c = &f->column[i];
+        int at = feed->column[i].attnum - 1;
 
-        if (c->kind == AIAAS_NUMBER)
-            continue;
-        c->width = aiaas_read_width(&feed->column[i].reader, values[feed->column[i].attnum - 1]);
-        if (c->width < 1)
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                            errmsg("column \"%s\" is empty in the first row", c->name)));
-        if (c->kind == AIAAS_BYTES && feed->spec->input_width > 0) {
-            int64 width = c->width;
-
-            c->width = feed->spec->input_width;
-            if (width != c->width)
-                refuse_width(feed, i, width);
-        }
+        if (f->column[i].width == 0)
+            learn_width(feed, i, values[at], isnull[at]);
     }
     aiaas_features_layout(f);
 }
 
-static void start(AiaasFeed *feed, const Datum *values)
+static void start(AiaasFeed *feed, const Datum *values, const bool *isnull)
 {
     MemoryContext old = MemoryContextSwitchTo(feed->context);
 
     if (feed->spec->model == NULL)
-        learn_widths(feed, values);
+        learn_widths(feed, values, isnull);
     if (!feed->features->bytes)
         feed->buffer = palloc_extended(sizeof(float) * feed->features->width, MCXT_ALLOC_HUGE);
     feed->spec->start(feed->spec->arg, feed->features);
@@ -367,21 +499,27 @@ static void start(AiaasFeed *feed, const Datum *values)
     MemoryContextSwitchTo(old);
 }
 
-static bool count_null(FeedColumn *c, const bool *isnull)
+static bool is_null(FeedColumn *c, const bool *isnull)
 {
-    if (c->attnum == 0 || !isnull[c->attnum - 1])
-        return false;
-    c->nulls++;
-    return true;
+    return c->attnum > 0 && isnull[c->attnum - 1];
 }
 
+/* Is there a NULL that makes the row useless? */
 static bool count_nulls(AiaasFeed *feed, const bool *isnull)
 {
-    bool any = count_null(&feed->target, isnull);
+    bool target = is_null(&feed->target, isnull), weight = is_null(&feed->weight, isnull);
+    bool any = target || weight;
 
-    any |= count_null(&feed->weight, isnull);
-    for (int i = 0; i < feed->features->count; i++)
-        any |= count_null(&feed->column[i], isnull);
+    feed->target.nulls += target;
+    feed->weight.nulls += weight;
+    if (feed->missing)
+        return any;
+    for (int i = 0; i < feed->features->count; i++) {
+        bool null = is_null(&feed->column[i], isnull);
+
+        feed->features->column[i].nulls += null;
+        any |= null;
+    }
     return any;
 }
 
@@ -392,29 +530,114 @@ static bool count_bad(FeedColumn *c, AiaasRead got)
     return got != AIAAS_READ_OK;
 }
 
-/* Reads one feature to its place in the row; a row of one array or bytea need not be copied. */
-static bool read_feature(AiaasFeed *feed, int i, Datum value, const void **row)
+/* Looks what the numbers are that are not finite. */
+static void count_nonfinite(AiaasFeature *f, const float *x)
+{
+    bool nan = false, infinite = false;
+
+    for (int64 i = 0; i < f->width; i++) {
+        nan |= isnan(x[i]);
+        infinite |= isinf(x[i]);
+    }
+    f->nans += nan;
+    f->infinite += infinite && !nan;
+}
+
+/* The number that stands for a text; NaN when it is empty, or no category of the dictionary any more. */
+static float read_category(AiaasFeed *feed, int i, Datum value)
+{
+    AiaasFeature *f = &feed->features->column[i];
+    char room[AIAAS_SPELL_ROOM];
+    Size len;
+    const char *text = feed->column[i].reader.spell(value, room, &len);
+    int32 code;
+
+    if (feed->spec->network != NULL) {
+        const char *utf8 = pg_server_to_any(text, (int) len, PG_UTF8);
+
+        return ax_model_text(feed->spec->network, i, utf8, utf8 == text ? len : strlen(utf8));
+    }
+    f->nulls += len == 0;
+    code = len == 0 ? -1 : aiaas_categories_code(f->categories, text, len);
+    return code < 0 ? NAN : (float) code;
+}
+
+static void read_time(AiaasFeed *feed, int i, Datum value)
+{
+    AiaasFeature *f = &feed->features->column[i];
+    int64 micros;
+
+    if (!aiaas_moment_read(feed->column[i].reader.type, value, &micros)) {
+        f->nans++;
+        aiaas_feature_missing(f, feed->buffer);
+        return;
+    }
+    if (f->origin == AIAAS_NO_ORIGIN && feed->spec->model == NULL && f->moment != TIMEOID)
+        f->origin = micros;
+    aiaas_moment_write(f->moment, micros, f->origin, feed->buffer + f->offset);
+}
+
+/* Numbers, an array of them, or bytes; *from becomes where they are. */
+static AiaasRead read_numbers(AiaasFeed *feed, int i, Datum value, const void **from)
 {
     const AiaasFeature *f = &feed->features->column[i];
-    FeedColumn *c = &feed->column[i];
+    const AiaasReader *reader = &feed->column[i].reader;
     float *place = feed->buffer + f->offset;
-    const float *from = place;
-    AiaasRead got;
 
+    *from = place;
     if (f->kind == AIAAS_BYTES)
-        got = aiaas_read_bytes(value, f->width, (const uint8 **) row);
-    else if (f->kind == AIAAS_NUMBER)
-        got = aiaas_read_number(&c->reader, value, place);
-    else
-        got = aiaas_read_array(&c->reader, value, f->width, place, &from);
+        return aiaas_read_bytes(value, f->width, (const uint8 **) from);
+    if (f->kind == AIAAS_NUMBER)
+        return aiaas_read_number(reader, value, place);
+    return aiaas_read_array(reader, value, f->width, place, (const float **) from);
+}
+
+/* Reads numbers to their place in the row; a row of one array or bytea need not be copied. */
+static bool read_feature(AiaasFeed *feed, int i, Datum value, const void **row)
+{
+    AiaasFeature *f = &feed->features->column[i];
+    float *place = feed->buffer + f->offset;
+    const void *from;
+    AiaasRead got = read_numbers(feed, i, value, &from);
+
+    if (got == AIAAS_READ_WIDTH && feed->spec->columns == AIAAS_COLUMNS_ANY && feed->spec->model == NULL) {
+        f->ragged = true;
+        aiaas_feature_missing(f, feed->buffer);
+        return true;
+    }
     if (got == AIAAS_READ_WIDTH)
-        refuse_width(feed, i, aiaas_read_width(&c->reader, value));
-    if (count_bad(c, got))
+        refuse_width(feed, i, aiaas_read_width(&feed->column[i].reader, value));
+    f->nulls += got == AIAAS_READ_NULL;
+    if (got == AIAAS_READ_NULL && feed->missing)
+        aiaas_read_gaps(&feed->column[i].reader, value, f->width, place);
+    if (got == AIAAS_READ_NONFINITE)
+        count_nonfinite(f, from);
+    if (got != AIAAS_READ_OK && !feed->missing)
         return false;
-    if (f->kind == AIAAS_ARRAY && feed->features->count == 1)
+    if (feed->features->count == 1 && f->kind != AIAAS_NUMBER)
         *row = from;
     else if (from != place)
         memcpy(place, from, sizeof(float) * f->width);
+    return true;
+}
+
+/* Any kind of column. False: the row is of no use. */
+static bool read_column(AiaasFeed *feed, int i, const Datum *values, const bool *isnull, const void **row)
+{
+    AiaasFeature *f = &feed->features->column[i];
+    int at = feed->column[i].attnum - 1;
+
+    if (at < 0 || isnull[at] || f->kind == AIAAS_OTHER) {
+        f->nulls += at >= 0 && isnull[at];
+        aiaas_feature_missing(f, feed->buffer);
+        return true;
+    }
+    if (f->kind == AIAAS_TEXT)
+        feed->buffer[f->offset] = read_category(feed, i, values[at]);
+    else if (f->kind == AIAAS_TIME)
+        read_time(feed, i, values[at]);
+    else
+        return read_feature(feed, i, values[at], row);
     return true;
 }
 
@@ -434,21 +657,21 @@ static bool read_weight(AiaasFeed *feed, const Datum *values, float *weight)
     return true;
 }
 
-static void read_row(AiaasFeed *feed, const Datum *values)
+static void read_row(AiaasFeed *feed, const Datum *values, const bool *isnull)
 {
     const void *row = feed->buffer;
-    Datum target = values[feed->target.attnum - 1];
     float weight;
     bool good;
 
     good = read_weight(feed, values, &weight);
     for (int i = 0; i < feed->features->count; i++)
-        good &= read_feature(feed, i, values[feed->column[i].attnum - 1], &row);
-    good &= !count_bad(&feed->target, aiaas_target_add(feed->learn, target, feed->rows));
+        good &= read_column(feed, i, values, isnull, &row);
+    if (feed->learn != NULL)
+        good &= !count_bad(&feed->target, aiaas_target_add(feed->learn, values[feed->target.attnum - 1], feed->rows));
     if (good && !feed->bad)
         feed->spec->row(feed->spec->arg, row, weight);
     feed->bad |= !good;
-    if (feed->bad)
+    if (feed->bad && feed->learn != NULL)
         aiaas_target_clear(feed->learn);
 }
 
@@ -465,8 +688,8 @@ static bool feed_receive(TupleTableSlot *slot, DestReceiver *self)
     }
     old = MemoryContextSwitchTo(feed->row_context);
     if (!feed->started)
-        start(feed, slot->tts_values);
-    read_row(feed, slot->tts_values);
+        start(feed, slot->tts_values, slot->tts_isnull);
+    read_row(feed, slot->tts_values, slot->tts_isnull);
     MemoryContextSwitchTo(old);
     MemoryContextReset(feed->row_context);
     return true;
@@ -479,59 +702,77 @@ static void feed_nothing(DestReceiver *self)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static FeedColumn *feed_column(AiaasFeed *feed, int i)
-{
-    if (i < feed->features->count)
-        return &feed->column[i];
-    return i == feed->features->count ? &feed->target : &feed->weight;
-}
-
-static char *bad_columns(AiaasFeed *feed, bool nulls, const char **first, int64 *count)
-{
-    StringInfoData s;
-
-    initStringInfo(&s);
-    *first = NULL;
-    for (int i = 0; i < feed->features->count + 2; i++) {
-        FeedColumn *c = feed_column(feed, i);
-        int64 n = nulls ? c->nulls : c->nonfinite;
-
-        if (n == 0)
-            continue;
-        appendStringInfo(&s, "%s\"%s\" in " INT64_FORMAT, *first ? ", " : "", c->name, n);
-        if (*first == NULL) {
-            *first = c->name;
-            *count = n;
-        }
-    }
-    return s.data;
-}
-
-static void refuse_bad_values(AiaasFeed *feed)
-{
+/* What is said of a column of bad values. */
+typedef struct BadColumns {
+    StringInfoData all;
     const char *first;
-    int64 count = 0;
-    char *all = bad_columns(feed, true, &first, &count);
+    int64 count; /* of the first */
+} BadColumns;
 
-    if (first != NULL)
+static void add_bad(BadColumns *b, const char *name, int64 n)
+{
+    if (n == 0)
+        return;
+    appendStringInfo(&b->all, "%s\"%s\" in " INT64_FORMAT, b->first ? ", " : "", name, n);
+    if (b->first == NULL) {
+        b->first = name;
+        b->count = n;
+    }
+}
+
+static void refuse_nulls(const BadColumns *b, int64 rows)
+{
+    if (b->first != NULL)
         ereport(ERROR,
                 (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                 errmsg("column \"%s\" is NULL in " INT64_FORMAT " of " INT64_FORMAT " rows", first,
-                        count, feed->rows),
-                 errdetail("NULLs by column: %s.", all),
+                 errmsg("column \"%s\" is NULL in " INT64_FORMAT " of " INT64_FORMAT " rows", b->first,
+                        b->count, rows),
+                 errdetail("NULLs by column: %s.", b->all.data),
                  errhint("Leave these rows out with WHERE ... IS NOT NULL, or give the missing values "
                          "with coalesce().")));
-    all = bad_columns(feed, false, &first, &count);
-    ereport(ERROR,
-            (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-             errmsg("column \"%s\" is NaN, infinite or out of range for type real in " INT64_FORMAT
-                    " of " INT64_FORMAT " rows",
-                    first, count, feed->rows),
-             errdetail("Such values by column: %s.", all),
-             errhint("Leave these rows out, or replace the values.")));
 }
 
-int64 aiaas_feed_run(const AiaasFeedSpec *spec)
+static void refuse_nonfinite(const BadColumns *b, int64 rows)
+{
+    if (b->first != NULL)
+        ereport(ERROR,
+                (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                 errmsg("column \"%s\" is NaN, infinite or out of range for type real in " INT64_FORMAT
+                        " of " INT64_FORMAT " rows",
+                        b->first, b->count, rows),
+                 errdetail("Such values by column: %s.", b->all.data),
+                 errhint("Leave these rows out, or replace the values.")));
+}
+
+/* The features' bad values (NULL: they do not matter), then those of target and weight. */
+static void refuse_bad_values(const AiaasFeatures *f, const FeedColumn *target, const FeedColumn *weight, int64 rows)
+{
+    BadColumns nulls = {.first = NULL}, nonfinite = {.first = NULL};
+
+    initStringInfo(&nulls.all);
+    initStringInfo(&nonfinite.all);
+    for (int i = 0; f != NULL && i < f->count; i++) {
+        add_bad(&nulls, f->column[i].name, f->column[i].nulls);
+        add_bad(&nonfinite, f->column[i].name, f->column[i].nans + f->column[i].infinite);
+    }
+    for (int i = 0; i < 2; i++) {
+        const FeedColumn *c = i == 0 ? target : weight;
+
+        if (c == NULL)
+            continue;
+        add_bad(&nulls, c->name, c->nulls);
+        add_bad(&nonfinite, c->name, c->nonfinite);
+    }
+    refuse_nulls(&nulls, rows);
+    refuse_nonfinite(&nonfinite, rows);
+}
+
+void aiaas_feed_refuse_missing(const AiaasFeatures *f, int64 rows)
+{
+    refuse_bad_values(f, NULL, NULL, rows);
+}
+
+int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features)
 {
     AiaasFeed feed = {
         .pub = {feed_receive, feed_startup, feed_nothing, feed_nothing, DestNone},
@@ -554,9 +795,11 @@ int64 aiaas_feed_run(const AiaasFeedSpec *spec)
     AtEOXact_GUC(true, nest);
     MemoryContextDelete(feed.row_context);
     if (feed.bad)
-        refuse_bad_values(&feed);
-    if (feed.rows == 0)
+        refuse_bad_values(feed.missing ? NULL : feed.features, &feed.target, &feed.weight, feed.rows);
+    if (feed.rows == 0 && spec->columns != AIAAS_COLUMNS_ANY)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("argument \"%s\" returns no rows", spec->argument)));
+    if (features != NULL)
+        *features = feed.features;
     return feed.rows;
 }

@@ -97,6 +97,9 @@ static Scoring *scoring_begin(FunctionCallInfo fcinfo)
     aiaas_env_init(&s->env, context, true);
     aiaas_resolve(name, AIAAS_PREDICT, &ref);
     s->model = aiaas_model_load(&ref, context);
+    if (s->model->features->target[0] == '\0')
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("model \"%s\" learned no target to compare its answers with", ref.name)));
     return s;
 }
 
@@ -108,6 +111,8 @@ static void scoring_run(Scoring *s, const char *query)
         .argument = "query",
         .target_column = s->model->features->target,
         .model = s->model->features,
+        .missing = s->model->prepares,
+        .network = s->model->prepares ? s->model->network : NULL,
         .volatile_caller = true,
         .make_target = scoring_make_target,
         .start = scoring_start,
@@ -115,7 +120,7 @@ static void scoring_run(Scoring *s, const char *query)
         .arg = s,
     };
 
-    aiaas_feed_run(&feed);
+    aiaas_feed_run(&feed, NULL);
     flush(s);
     MemoryContextSwitchTo(old);
 }

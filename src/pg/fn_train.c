@@ -5,14 +5,15 @@
  *
  *     arguments and options     -> everything that can be said without looking at data
  *     aiaas_model_for_training  -> rights, read-only; the model's row is locked
- *     aiaas_rows_read           -> the query's rows, the task, the classes
- *     ax_model_build            -> a network that fits them
- *     ax_trainer_create         -> the plans, and whether aiaas.max_memory allows what they need
- *     ax_trainer_step ...       -> epochs; interrupts are served between the steps
- *     aiaas_version_insert      -> the version, its weights, its metrics
+ *     training_read_rows        -> the query's rows, the task, the classes; how columns are prepared
+ *     training_run              -> a network: ax_model_build, then epochs of ax_trainer_step;
+ *                                  another algorithm: steps of ax_fit_step
+ *     training_store            -> the version, its weights, its metrics, its features
  *     deploy                    -> live or not
  *
- * Memory and threads. One memory context holds all of it. Its reset callback ends the trainer's threads
+ * Interrupts are served between the steps.
+ *
+ * Memory and threads. One memory context holds all of it. Its reset callback ends the trainer's (or fit's) threads
  * before the context's blocks are freed, whatever ends the training: success, error, cancel, or the
  * end of the session. For this the engine allocates from the context itself and not from a child,
  * because children are deleted before the callback runs.
@@ -37,45 +38,13 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "ax.h"
-#include "catalog.h"
 #include "compat.h"
+#include "feature.h"
 #include "fn.h"
-#include "guard.h"
-#include "guc.h"
 #include "limit.h"
-#include "progress.h"
-#include "rows.h"
+#include "training.h"
 
 PG_FUNCTION_INFO_V1(aiaas_train);
-
-typedef struct Training {
-    MemoryContext context;
-    AiaasBudget budget;
-    ax_env env; /* keeps to the budget */
-    TimestampTz began;
-
-    /* arguments */
-    const char *model, *query, *target; /* target: as given, may be NULL */
-    Jsonb *layers, *options;
-    char *layers_text;
-
-    ax_options *parsed;
-    ax_task hint;
-    int64 model_id;
-    int64 input_dim[AX_MAX_RANK];
-    int input_rank; /* 0: no input_shape */
-    int64 input_width;
-    char *input_shape; /* as text */
-    AiaasRows *rows, *valid;
-    ax_model *network;
-    ax_trainer *trainer;
-    AiaasProgress progress;
-    const char *split; /* whose figures count: "validation" or "train" */
-    int kept_epoch;    /* whose weights the network holds */
-    AiaasVersionRef version;
-    bool live;
-} Training;
 
 static Training *running; /* the one of this session */
 
@@ -86,7 +55,9 @@ static void training_gone(void *arg)
     Training *t = arg;
 
     ax_trainer_free(t->trainer);
+    ax_fit_free(t->fit);
     t->trainer = NULL;
+    t->fit = NULL;
     aiaas_progress_end(&t->progress);
     running = NULL;
 }
@@ -119,28 +90,36 @@ static Training *training_begin(void)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
+/* Layers or an algorithm: a network or one of the others. */
+static void read_family(Training *t, FunctionCallInfo fcinfo)
+{
+    if (!PG_ARGISNULL(4))
+        t->algorithm = text_to_cstring(PG_GETARG_TEXT_PP(4));
+    if (t->algorithm != NULL && strcmp(t->algorithm, "neural_network") == 0)
+        t->algorithm = NULL;
+    if (!PG_ARGISNULL(3)) {
+        t->layers = DatumGetJsonbPCopy(PG_GETARG_DATUM(3));
+        t->layers_text = JsonbToCString(NULL, &t->layers->root, VARSIZE(t->layers));
+    }
+    if (t->layers != NULL && t->algorithm != NULL)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("algorithm \"%s\" takes no layers", t->algorithm),
+                        errhint("Give either argument \"layers\" or argument \"algorithm\".")));
+    if (t->layers == NULL && t->algorithm == NULL)
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("argument \"layers\" is missing"),
+                 errhint("Give an algorithm, such as \"gradient_boosting\", or a network as a list of layers, such as "
+                         "[{\"Dense\": {\"units\": 16, \"activation\": \"relu\"}}, "
+                         "{\"Dense\": {\"units\": 1}}].")));
+}
+
 static void read_arguments(Training *t, FunctionCallInfo fcinfo)
 {
     t->model = aiaas_text_argument(fcinfo, 0, "model");
     t->query = aiaas_text_argument(fcinfo, 1, "query");
     if (!PG_ARGISNULL(2))
         t->target = text_to_cstring(PG_GETARG_TEXT_PP(2));
-    if (!PG_ARGISNULL(4)) {
-        char *algorithm = text_to_cstring(PG_GETARG_TEXT_PP(4));
-
-        if (strcmp(algorithm, "neural_network") != 0)
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("algorithm \"%s\" is not available", algorithm),
-                            errhint("Use \"neural_network\".")));
-    }
-    if (PG_ARGISNULL(3))
-        ereport(ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("argument \"layers\" is missing"),
-                 errhint("Give the network as a list of layers, such as "
-                         "[{\"Dense\": {\"units\": 16, \"activation\": \"relu\"}}, "
-                         "{\"Dense\": {\"units\": 1}}].")));
-    t->layers = DatumGetJsonbPCopy(PG_GETARG_DATUM(3));
-    t->layers_text = JsonbToCString(NULL, &t->layers->root, VARSIZE(t->layers));
+    read_family(t, fcinfo);
     if (PG_ARGISNULL(5))
         t->options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
     else
@@ -187,209 +166,49 @@ static void check_deploy(const Training *t)
                     errhint("Use \"if_better\", \"always\" or \"never\".")));
 }
 
+static void check_algorithm(Training *t)
+{
+    ax_error err;
+
+    aiaas_check(ax_algorithm_check(t->algorithm, t->parsed, &t->hint, &t->learns_target, &err), &err,
+                "argument \"algorithm\"");
+    if (t->learns_target || t->target == NULL)
+        return;
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("algorithm \"%s\" learns no target", t->algorithm),
+                    errhint("Leave argument \"target\" out, and the column out of the query if it is no feature.")));
+}
+
+/* Which columns there may be, see AiaasColumns. */
+static AiaasColumns choose_columns(const Training *t)
+{
+    if (t->algorithm != NULL)
+        return AIAAS_COLUMNS_TABLE;
+    if (ax_options_given(t->parsed, "prepare"))
+        return ax_options_boolean(t->parsed, "prepare") ? AIAAS_COLUMNS_TABLE : AIAAS_COLUMNS_PLAIN;
+    if (ax_options_given(t->parsed, "columns") || ax_options_given(t->parsed, "exclude"))
+        return AIAAS_COLUMNS_TABLE;
+    return t->input_rank > 0 ? AIAAS_COLUMNS_PLAIN : AIAAS_COLUMNS_EITHER;
+}
+
 static void check_settings(Training *t)
 {
-    char *options = JsonbToCString(NULL, &t->options->root, VARSIZE(t->options));
+    const char *options = aiaas_to_model(JsonbToCString(NULL, &t->options->root, VARSIZE(t->options)));
     ax_error err;
 
     aiaas_check(ax_options_parse(&t->env, options, strlen(options), &t->parsed, &err), &err,
                 "argument \"options\"");
     check_deploy(t);
     read_input_shape(t);
+    t->columns = choose_columns(t);
+    t->learns_target = true;
+    if (t->algorithm != NULL) {
+        check_algorithm(t);
+        return;
+    }
     aiaas_check(ax_network_check(&t->env, t->layers_text, strlen(t->layers_text), t->parsed,
                                  &t->hint, &err),
                 &err, "argument \"layers\"");
-}
-
-/* ---- rows ------------------------------------------------------------------------------------ */
-
-static void read_rows(Training *t)
-{
-    AiaasRowsSpec spec = {
-        .model = t->model,
-        .query = t->query,
-        .argument = "query",
-        .target_column = t->target,
-        .weight_column = ax_options_text(t->parsed, "weight"),
-        .hint = t->hint,
-        .input_width = t->input_width,
-        .input_shape = t->input_shape,
-    };
-
-    aiaas_progress_phase(&t->progress, "reading rows");
-    t->rows = aiaas_rows_read(t->context, &spec);
-    t->target = t->rows->target->column;
-    spec.query = ax_options_text(t->parsed, "validation_query");
-    if (spec.query == NULL)
-        return;
-    spec.argument = "validation_query";
-    spec.target_column = t->target;
-    spec.like = t->rows;
-    t->valid = aiaas_rows_read(t->context, &spec);
-}
-
-/* ---- the network ----------------------------------------------------------------------------- */
-
-static AiaasFeatures features_of(const Training *t)
-{
-    AiaasFeatures f = *t->rows->features;
-
-    f.target = (char *) t->target;
-    f.target_type = format_type_be(t->rows->target->reader.type);
-    return f;
-}
-
-static const char *const *labels_of(const AiaasTarget *target)
-{
-    int n = aiaas_labels_count(target->labels);
-    const char **labels = palloc(sizeof(char *) * n);
-
-    for (int i = 0; i < n; i++)
-        labels[i] = aiaas_to_model(aiaas_labels_texts(target->labels)[i]);
-    return labels;
-}
-
-static void build_network(Training *t)
-{
-    const AiaasTarget *target = t->rows->target;
-    AiaasFeatures features = features_of(t);
-    bool classes = target->task == AX_TASK_CLASSIFICATION;
-    ax_model_spec spec = {
-        .name = aiaas_to_model(t->model),
-        .layers = t->layers_text,
-        .layers_len = strlen(t->layers_text),
-        .input_type = features.bytes ? AX_UINT8 : AX_FLOAT,
-        .input_rank = 1,
-        .input_dim = {features.width},
-        .task = target->task,
-        .n_outputs = classes ? 1 : target->width,
-        .n_classes = classes ? aiaas_labels_count(target->labels) : 0,
-        .labels = classes ? labels_of(target) : NULL,
-        .features = aiaas_to_model(aiaas_features_json(&features, false)),
-    };
-    ax_error err;
-    ax_status status;
-
-    if (t->input_rank > 0) {
-        spec.input_rank = t->input_rank;
-        memcpy(spec.input_dim, t->input_dim, sizeof(spec.input_dim));
-    }
-    t->budget.limit = aiaas_limit(); /* only here: what a training takes beyond its network is planned */
-    status = ax_model_build(&t->env, &spec, t->parsed, &t->network, &err);
-    t->budget.limit = SIZE_MAX;
-    if (t->budget.exceeded)
-        aiaas_limit_weights(t->model);
-    aiaas_check(status, &err, NULL);
-}
-
-/* ---- the work -------------------------------------------------------------------------------- */
-
-/* Does the option early_stopping ask for the weights of the best epoch? */
-static bool restores_best(const Training *t)
-{
-    JsonbValue *v = getKeyJsonValueFromContainer(&t->options->root, "early_stopping",
-                                                 strlen("early_stopping"), NULL);
-
-    if (v != NULL && v->type == jbvBinary)
-        v = getKeyJsonValueFromContainer(v->val.binary.data, "restore_best_weights",
-                                         strlen("restore_best_weights"), NULL);
-    if (v == NULL)
-        return false;
-    return v->type == jbvNumeric || (v->type == jbvBool && v->val.boolean);
-}
-
-/* Makes the plans. What they need is known and allowed before anything large is allocated for it. */
-static void plan_training(Training *t)
-{
-    const ax_train_report *report;
-    ax_error err;
-
-    aiaas_progress_phase(&t->progress, "planning");
-    aiaas_check(ax_trainer_create(&t->env, t->network, t->rows->dataset,
-                                  t->valid ? t->valid->dataset : NULL, t->parsed,
-                                  aiaas_training_threads(), &t->trainer, &err),
-                &err, NULL);
-    report = ax_trainer_report(t->trainer);
-    aiaas_limit_training(t->model, &report->memory,
-                         Min(ax_options_integer(t->parsed, "batch_size"), report->train_rows));
-}
-
-static void run_trainer(Training *t)
-{
-    ax_train_event event = AX_TRAIN_MORE;
-    const ax_train_report *report;
-    ax_error err;
-
-    aiaas_progress_phase(&t->progress, "training");
-    while (event != AX_TRAIN_DONE) {
-        aiaas_check(ax_trainer_step(t->trainer, &event, &err), &err, NULL);
-        if (event == AX_TRAIN_EPOCH)
-            aiaas_progress_epoch(&t->progress, ax_trainer_report(t->trainer));
-        CHECK_FOR_INTERRUPTS();
-    }
-    report = ax_trainer_report(t->trainer);
-    t->split = report->valid != NULL ? "validation" : "train";
-    t->kept_epoch = restores_best(t) && report->best_epoch > 0 ? report->best_epoch : report->epoch;
-    ax_trainer_free(t->trainer);
-    t->trainer = NULL;
-}
-
-/* ---- what is written ------------------------------------------------------------------------- */
-
-static Jsonb *parse_jsonb(const char *json)
-{
-    return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-}
-
-static double seconds_since(TimestampTz began)
-{
-    return (double) (GetCurrentTimestamp() - began) / USECS_PER_SEC;
-}
-
-static void store_metrics(const Training *t)
-{
-    int64 id = t->version.version_id;
-    ListCell *cell;
-
-    foreach (cell, t->progress.figures) {
-        const AiaasFigure *f = lfirst(cell);
-
-        if (isnan(f->value))
-            continue;
-        aiaas_metric_insert(id, f->split, f->epoch, f->name, f->value);
-        if (f->epoch == t->kept_epoch && strcmp(f->split, t->split) == 0)
-            aiaas_metric_insert(id, "final", 0, f->name, f->value);
-    }
-}
-
-static void store(Training *t)
-{
-    const AiaasTarget *target = t->rows->target;
-    AiaasFeatures features = features_of(t);
-    AiaasNewVersion v = {
-        .model_id = t->model_id,
-        .task = ax_task_name(target->task),
-        .algorithm = "neural_network",
-        .layers = t->layers,
-        .options = t->options,
-        .features = parse_jsonb(aiaas_features_json(&features, true)),
-        .label_type = features.target_type,
-        .query = t->query,
-        .target = t->target,
-        .rows = t->rows->count,
-        .parameters = ax_model_parameters(t->network),
-        .seed = ax_options_integer(t->parsed, "seed"),
-        .epochs = t->progress.epochs,
-        .seconds = seconds_since(t->began),
-        .data_hash = psprintf("%016" INT64_MODIFIER "x", t->rows->hash),
-    };
-
-    if (target->task == AX_TASK_CLASSIFICATION)
-        v.labels = parse_jsonb(aiaas_labels_json(aiaas_labels_texts(target->labels),
-                                              aiaas_labels_count(target->labels)));
-    aiaas_progress_phase(&t->progress, "storing");
-    aiaas_version_insert(&v, t->network, &t->version);
-    store_metrics(t);
 }
 
 /* ---- live or not ----------------------------------------------------------------------------- */
@@ -456,14 +275,13 @@ static Jsonb *final_metrics(const Training *t)
 
     initStringInfo(&s);
     appendStringInfoChar(&s, '{');
-    foreach (cell, t->progress.figures) {
+    foreach (cell, t->final) {
         const AiaasFigure *f = lfirst(cell);
 
-        if (f->epoch == t->kept_epoch)
-            write_figure(&s, strcmp(f->split, "validation") == 0 ? "val_" : "", f->name, f->value);
+        write_figure(&s, strcmp(f->split, "validation") == 0 ? "val_" : "", f->name, f->value);
     }
     appendStringInfoChar(&s, '}');
-    return parse_jsonb(s.data);
+    return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }
 
 /* The result row, in the caller's memory context. */
@@ -479,11 +297,11 @@ static Datum result(const Training *t, FunctionCallInfo fcinfo, MemoryContext co
         elog(ERROR, "aiaas_train is not declared to return aiaas.train_result");
     values[0] = CStringGetTextDatum(t->version.name);
     values[1] = Int32GetDatum(t->version.number);
-    values[2] = CStringGetTextDatum(ax_task_name(t->rows->target->task));
+    values[2] = CStringGetTextDatum(ax_task_name(training_task(t)));
     values[3] = Int32GetDatum(t->progress.epochs);
     values[4] = Int64GetDatum(t->rows->count);
     values[5] = Int64GetDatum(ax_model_parameters(t->network));
-    values[6] = Float8GetDatum(seconds_since(t->began));
+    values[6] = Float8GetDatum(training_seconds(t));
     values[7] = JsonbPGetDatum(final_metrics(t));
     values[8] = BoolGetDatum(t->live);
     tuple = heap_form_tuple(BlessTupleDesc(desc), values, nulls);
@@ -503,11 +321,9 @@ Datum aiaas_train(PG_FUNCTION_ARGS)
     aiaas_limit_begin();
     check_settings(t);
     t->model_id = aiaas_model_for_training(t->model);
-    read_rows(t);
-    build_network(t);
-    plan_training(t);
-    run_trainer(t);
-    store(t);
+    training_read_rows(t);
+    training_run(t);
+    training_store(t);
     deploy(t);
     answer = result(t, fcinfo, caller);
     MemoryContextSwitchTo(caller);

@@ -59,6 +59,13 @@ void aiaas_limit_weights(const char *model)
                     errhint("Use a smaller network, or have aiaas.max_memory raised.")));
 }
 
+void aiaas_limit_fit(const char *model)
+{
+    ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                    errmsg("training model \"%s\" needs more memory than the %s of aiaas.max_memory", model, setting()),
+                    errhint("Train on fewer rows or fewer features, or have aiaas.max_memory raised.")));
+}
+
 static char *parts(const ax_train_memory *m, int64 batch)
 {
     const char *validation =

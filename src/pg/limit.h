@@ -24,6 +24,9 @@ extern void aiaas_limit_rows(const char *model, MemoryContext context);
 /* Refuses a training because of the weights of its network. */
 extern void aiaas_limit_weights(const char *model) pg_attribute_noreturn();
 
+/* Refuses a training of another algorithm while it works. */
+extern void aiaas_limit_fit(const char *model) pg_attribute_noreturn();
+
 /* Refuses a training that is planned to take too much; tells the plan at DEBUG1. batch: rows of one. */
 extern void aiaas_limit_training(const char *model, const ax_train_memory *m, int64 batch);
 

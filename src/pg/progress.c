@@ -19,6 +19,7 @@ void aiaas_progress_begin(AiaasProgress *p, const char *model)
 {
     memset(p, 0, sizeof(*p));
     p->model = model;
+    p->unit = "epoch";
     initStringInfo(&p->line);
 }
 
@@ -71,18 +72,26 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfo(s, ", %s of memory", aiaas_limit_bytes(r->memory.total));
 }
 
+static bool is_told(const AiaasProgress *p, const ax_train_report *r)
+{
+    int tenth = Max(r->epochs / 10, 1);
+
+    return strcmp(p->unit, "epoch") == 0 || r->epoch == 1 || r->epoch == r->epochs || r->epoch % tenth == 0 ||
+           r->stopped_early;
+}
+
 void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
 {
     p->epochs = r->epoch;
     remember(p, "train", r->epoch, r->train, r->n_metrics);
     remember(p, "validation", r->epoch, r->valid, r->n_metrics);
     resetStringInfo(&p->line);
-    appendStringInfo(&p->line, "epoch %d/%d", r->epoch, r->epochs);
+    appendStringInfo(&p->line, "%s %d/%d", p->unit, r->epoch, r->epochs);
     write_metrics(&p->line, "", r->train, r->n_metrics);
     write_metrics(&p->line, "val_", r->valid, r->n_metrics);
     write_times(&p->line, r);
     show(p, p->line.data);
-    if (aiaas_progress)
+    if (aiaas_progress && is_told(p, r))
         ereport(NOTICE, (errmsg("%s", p->line.data)));
 }
 

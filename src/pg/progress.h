@@ -21,6 +21,7 @@ typedef struct AiaasFigure {
 
 typedef struct AiaasProgress {
     const char *model;
+    const char *unit; /* "epoch" or "round" */
     bool active;      /* pg_stat_activity shows our line */
     int epochs;       /* finished */
     List *figures;    /* of AiaasFigure, in order */
@@ -33,7 +34,8 @@ extern void aiaas_progress_begin(AiaasProgress *p, const char *model);
 /* "reading rows": shown in pg_stat_activity. */
 extern void aiaas_progress_phase(AiaasProgress *p, const char *what);
 
-/* An epoch ended: one line for pg_stat_activity and, if aiaas.progress is on, a NOTICE. */
+/* An epoch ended: one line for pg_stat_activity and, if aiaas.progress is on, a NOTICE. Of many rounds a few are told:
+ * the first, the last, and those in between that a new tenth begins with. */
 extern void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *report);
 
 /* pg_stat_activity shows the query again. Safe in any state, also while a transaction aborts. */

@@ -15,6 +15,41 @@
 #define FIRST_ROOM 1024
 #define HASH_PIECE (1 << 20)
 
+/* The member of an object, itself an object; NULL when it is none. */
+static JsonbContainer *find_object(JsonbContainer *object, const char *key)
+{
+    JsonbValue *v = object == NULL || !JsonContainerIsObject(object)
+                        ? NULL
+                        : getKeyJsonValueFromContainer(object, key, strlen(key), NULL);
+
+    return v != NULL && v->type == jbvBinary ? v->val.binary.data : NULL;
+}
+
+static bool is_string(const JsonbValue *v, const char *text)
+{
+    return v != NULL && v->type == jbvString && v->val.string.len == (int) strlen(text) &&
+           memcmp(v->val.string.val, text, strlen(text)) == 0;
+}
+
+/* {"columns": {"rooms": {"type": "category"}}, "exclude": ["id"]} */
+static AiaasWish rows_wish(void *arg, const char *column)
+{
+    const AiaasRows *r = arg;
+    JsonbContainer *settings, *exclude;
+
+    if (r->spec->options == NULL)
+        return AIAAS_WISH_NONE;
+    exclude = find_object(&r->spec->options->root, "exclude");
+    for (uint32 i = 0; exclude != NULL && JsonContainerIsArray(exclude) && i < JsonContainerSize(exclude); i++)
+        if (is_string(getIthJsonbValueFromContainer(exclude, i), column))
+            return AIAAS_WISH_EXCLUDED;
+    settings = find_object(find_object(&r->spec->options->root, "columns"), column);
+    if (settings != NULL &&
+        is_string(getKeyJsonValueFromContainer(settings, "type", strlen("type"), NULL), "category"))
+        return AIAAS_WISH_CATEGORY;
+    return AIAAS_WISH_NONE;
+}
+
 static AiaasTarget *rows_make_target(void *arg, const char *column, Oid type)
 {
     AiaasRows *r = arg;
@@ -43,7 +78,7 @@ static void rows_start(void *arg, const AiaasFeatures *features)
                                " numbers a row, the features have " INT64_FORMAT,
                                r->spec->input_shape, r->spec->input_width, features->width),
                         errdetail("The features are %s.", aiaas_features_describe(features))));
-    r->features = features;
+    r->features = (AiaasFeatures *) features;
     aiaas_check(ax_dataset_create(&r->env, features->bytes ? AX_UINT8 : AX_FLOAT, features->width,
                                   &r->dataset, &err),
                 &err, NULL);
@@ -90,21 +125,39 @@ static void finish(AiaasRows *r)
     AiaasTarget *t = r->target;
     ax_error err;
 
-    if (r->spec->like == NULL)
+    if (r->spec->like == NULL && t != NULL)
         aiaas_target_finish(t);
-    if (t->task == AX_TASK_CLASSIFICATION)
+    if (t == NULL)
+        ;
+    else if (t->task == AX_TASK_CLASSIFICATION)
         aiaas_check(ax_dataset_set_classes(r->dataset, t->code, aiaas_labels_count(t->labels), &err),
                     &err, NULL);
     else
         aiaas_check(ax_dataset_set_values(r->dataset, t->value, t->width, &err), &err, NULL);
-    r->hash = aiaas_target_hash(t, r->hash);
+    if (t != NULL)
+        r->hash = aiaas_target_hash(t, r->hash);
     if (r->weighted) {
         aiaas_check(ax_dataset_set_weights(r->dataset, r->weight, &err), &err, NULL);
         r->hash = hash_piecewise(r->weight, r->count * sizeof(float), r->hash);
         pfree(r->weight);
         r->weight = NULL;
     }
-    aiaas_target_release(t);
+    if (t != NULL)
+        aiaas_target_release(t);
+}
+
+/* Of other rows: the same columns and dictionaries, counted for themselves. */
+static AiaasFeatures *copy_features(const AiaasFeatures *from)
+{
+    AiaasFeatures *f = palloc(sizeof(*f));
+
+    *f = *from;
+    f->column = palloc(sizeof(AiaasFeature) * f->count);
+    for (int i = 0; i < f->count; i++) {
+        f->column[i] = from->column[i];
+        f->column[i].nulls = f->column[i].nans = f->column[i].infinite = 0;
+    }
+    return f;
 }
 
 AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
@@ -116,7 +169,11 @@ AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
         .argument = spec->argument,
         .target_column = spec->target_column,
         .weight_column = spec->weight_column,
-        .model = spec->like ? spec->like->features : NULL,
+        .no_target = spec->no_target,
+        .model = spec->like ? copy_features(spec->like->features) : NULL,
+        .columns = spec->columns,
+        .missing = spec->like != NULL && spec->like->features->missing,
+        .wish = rows_wish,
         .input_width = spec->input_width,
         .input_shape = spec->input_shape,
         .volatile_caller = true,
@@ -131,8 +188,9 @@ AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
     r->spec = spec;
     r->weighted = spec->weight_column != NULL;
     aiaas_env_init(&r->env, context, true);
-    aiaas_feed_run(&feed);
-    finish(r);
+    aiaas_feed_run(&feed, &r->features);
+    if (r->dataset != NULL)
+        finish(r);
     r->spec = NULL;
     MemoryContextSwitchTo(old);
     return r;

@@ -9,16 +9,19 @@
 
 #include "postgres.h"
 
+#include "utils/jsonb.h"
+
 #include "ax.h"
 #include "feature.h"
+#include "feed.h"
 #include "target.h"
 
 typedef struct AiaasRows {
     ax_env env;
     MemoryContext context; /* everything lives here */
-    ax_dataset *dataset;
-    const AiaasFeatures *features;
-    AiaasTarget *target; /* classes and task; its rows are already in the dataset */
+    ax_dataset *dataset; /* NULL: there were no rows */
+    AiaasFeatures *features;
+    AiaasTarget *target; /* classes and task; its rows are already in the dataset. NULL: there is none */
     int64 count;
     uint64 hash; /* of rows and targets */
 
@@ -35,6 +38,9 @@ typedef struct AiaasRowsSpec {
     const char *argument; /* its name, for errors */
     const char *target_column; /* NULL: the last one */
     const char *weight_column; /* NULL: none */
+    bool no_target;
+    AiaasColumns columns;
+    Jsonb *options; /* "columns": which are taken as categories; may be NULL */
     ax_task hint;
     const AiaasRows *like; /* validation rows: the columns and classes of these */
     int64 input_width;     /* product of input_shape, 0 when not given */

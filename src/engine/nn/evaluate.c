@@ -2,6 +2,7 @@
  * evaluate.c: see evaluate.h, and ax_evaluator_* in ax.h.
  */
 #include "nn/evaluate.h"
+#include "table/dataset.h"
 
 #include <math.h>
 
@@ -193,6 +194,23 @@ ax_status ax_evaluator_add(ax_evaluator *e, const void *rows, int64_t n, const i
 
         AX_TRY(ax_scorer_add(&e->scorer, NULL, (const uint8_t *) rows + (size_t) at * row_bytes,
                              NULL, NULL, AX_MIN(n - at, e->scorer.chunk), &t, err));
+    }
+    return AX_OK;
+}
+
+ax_status ax_evaluator_add_rows(ax_evaluator *e, const ax_dataset *d, int64_t first, int64_t n, ax_error *err)
+{
+    if (first < 0 || n < 0 || first > d->rows || n > d->rows - first)
+        return ax_fail(err, AX_ERR_INVALID, "rows %lld to %lld are not in a dataset of %lld", (long long) first,
+                       (long long) (first + n), (long long) d->rows);
+    while (n > 0) {
+        int64_t in_block = AX_MIN(n, d->block_rows - first % d->block_rows); /* rows of a block lie side by side */
+
+        AX_TRY(ax_evaluator_add(e, ax_dataset_row(d, first), in_block, d->classes != NULL ? d->classes + first : NULL,
+                                d->values != NULL ? d->values + first * d->value_width : NULL,
+                                d->weights != NULL ? d->weights + first : NULL, err));
+        first += in_block;
+        n -= in_block;
     }
     return AX_OK;
 }

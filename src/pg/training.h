@@ -1,0 +1,68 @@
+/*
+ * training.h: one training under way, shared by the files that do its stations (fn_train.c).
+ */
+#ifndef AIAAS_TRAINING_H
+#define AIAAS_TRAINING_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "ax.h"
+#include "catalog.h"
+#include "guard.h"
+#include "progress.h"
+#include "rows.h"
+
+typedef struct Training {
+    MemoryContext context;
+    AiaasBudget budget;
+    ax_env env; /* keeps to the budget */
+    TimestampTz began;
+
+    /* arguments */
+    const char *model, *query, *target; /* target: as given, may be NULL */
+    const char *algorithm;              /* NULL: a network */
+    Jsonb *layers, *options;            /* layers: NULL for an algorithm */
+    char *layers_text;
+
+    ax_options *parsed;
+    ax_task hint;
+    bool learns_target; /* kmeans and its like do not */
+    int64 model_id;
+    int64 input_dim[AX_MAX_RANK];
+    int input_rank; /* 0: no input_shape */
+    int64 input_width;
+    char *input_shape; /* as text */
+    AiaasColumns columns;
+    AiaasRows *rows, *valid;
+    ax_dataset *train_set, *valid_set; /* what learns and what judges; valid_set may be NULL */
+    ax_preparation *preparation;       /* NULL: rows go in as they are */
+    ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look at them; may be NULL */
+    AiaasFeatures features;
+    ax_model_spec spec;
+    ax_model *network;
+    ax_trainer *trainer;
+    ax_fit *fit;
+    AiaasProgress progress;
+    const char *split; /* whose figures count: "validation" or "train" */
+    int kept_epoch;    /* whose weights the network holds */
+    List *final;       /* of AiaasFigure: what the kept weights do on "train" and "validation" rows */
+    AiaasVersionRef version;
+    bool live;
+} Training;
+
+/* training_rows.c: reads the rows and learns how they are prepared. */
+extern void training_read_rows(Training *t);
+extern ax_task training_task(const Training *t);
+
+/* training_model.c: makes the model out of them. */
+extern void training_run(Training *t);
+
+extern double training_seconds(const Training *t); /* since it began */
+
+/* training_store.c: writes the version, its metrics and features. */
+extern void training_store(Training *t);
+
+#endif /* AIAAS_TRAINING_H */
