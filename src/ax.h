@@ -151,6 +151,12 @@ typedef struct ax_dataset ax_dataset;
 ax_status ax_dataset_create(const ax_env *env, ax_dtype type, int64_t width, ax_dataset **out,
                             ax_error *err);
 ax_status ax_dataset_append(ax_dataset *d, const void *row, ax_error *err);
+/*
+ * For trees, before the first row: what is beyond the first 64 MB is packed into a byte a number, as good as to a
+ * 255th of the block of rows that it comes in. exact[j]: number j of a row is never rounded (it stays exact too when
+ * it has few values). Floats only. Rows are then best read in their order.
+ */
+ax_status ax_dataset_compress(ax_dataset *d, const bool *exact, ax_error *err);
 int64_t ax_dataset_rows(const ax_dataset *d);
 size_t ax_dataset_memory(const ax_dataset *d); /* bytes that it holds from its env */
 /* One of the two, copied from arrays of ax_dataset_rows entries: class indexes, or `width` numbers a
