@@ -131,4 +131,12 @@ double ax_rng_uniform64(ax_rng *r);                  /* [0, 1), 53 bits */
 float ax_rng_normal(ax_rng *r);                      /* mean 0, sd 1 (Box-Muller, float64 inside) */
 uint64_t ax_rng_below(ax_rng *r, uint64_t n);        /* [0, n) without bias; n > 0 */
 
+/* ---- sorting (sort.c) ------------------------------------------------------------------------ */
+
+/*
+ * Sorts n floats, ascending; NaN are left out, -0 becomes 0. Returns how many there are; *sorted is x or spare, of n
+ * floats each, both overwritten.
+ */
+int64_t ax_sort_floats(float *x, float *spare, int64_t n, const float **sorted);
+
 #endif /* AX_BASE_H */

@@ -224,8 +224,8 @@ static ax_status read_mode(source *s, int i, ax_ensemble_node *n)
         n->equal = n->threshold == -INFINITY; /* nothing is below it, as nothing is equal to NaN */
         n->threshold = n->equal ? NAN : nextafterf(n->threshold, -INFINITY);
     }
-    if (mode < GT)
-        return AX_OK;
+    if (mode < GT || (mode != NEQ && isnan(s->value[i])))
+        return AX_OK; /* nothing is <, =, > NaN */
     /* NaN is not equal to anything: != sends it to yes anyway; > and >= send it to no unless told otherwise */
     n->missing_yes = mode != NEQ && !n->missing_yes;
     exchange_children(s, i);

@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "table/packed.h"
+
 #define BLOCK_BYTES ((size_t) 256 * 1024)
 #define MAX_ROW_BYTES ((size_t) 1 << 30)
 
@@ -76,8 +78,10 @@ ax_status ax_dataset_append(ax_dataset *d, const void *row, ax_error *err)
 {
     if (has_targets(d))
         return ax_fail(err, AX_ERR_INVALID, "rows cannot be added after their targets");
-    if (d->rows == (int64_t) d->n_blocks * d->block_rows)
+    if (d->rows == (int64_t) d->n_blocks * d->block_rows) {
+        AX_TRY(ax_packer_make_room(d, err));
         AX_TRY(add_block(d, err));
+    }
     memcpy(d->block[d->rows / d->block_rows] + (size_t) (d->rows % d->block_rows) * d->row_bytes,
            row, d->row_bytes);
     d->rows++;
@@ -94,7 +98,10 @@ size_t ax_dataset_memory(const ax_dataset *d)
     size_t bytes = ax_sum_alloc(0, 1, sizeof(*d)), rows = (size_t) d->rows;
 
     bytes = ax_sum_alloc(bytes, (size_t) d->cap_blocks, sizeof(*d->block));
-    bytes += (size_t) d->n_blocks * ax_sum_alloc(0, (size_t) d->block_rows, d->row_bytes);
+    if (d->packer != NULL)
+        bytes += ax_packer_memory(d);
+    else
+        bytes += (size_t) d->n_blocks * ax_sum_alloc(0, (size_t) d->block_rows, d->row_bytes);
     if (d->classes != NULL)
         bytes = ax_sum_alloc(bytes, rows, sizeof(*d->classes));
     if (d->values != NULL)
@@ -104,9 +111,25 @@ size_t ax_dataset_memory(const ax_dataset *d)
     return bytes;
 }
 
+const void *ax_dataset_block(const ax_dataset *d, int b)
+{
+    return d->packer != NULL ? ax_packer_block(d, b) : d->block[b];
+}
+
 const void *ax_dataset_row(const ax_dataset *d, int64_t i)
 {
-    return d->block[i / d->block_rows] + (size_t) (i % d->block_rows) * d->row_bytes;
+    const uint8_t *block = ax_dataset_block(d, (int) (i / d->block_rows));
+
+    return block + (size_t) (i % d->block_rows) * d->row_bytes;
+}
+
+void *ax_dataset_change(ax_dataset *d, int64_t i)
+{
+    const void *row = ax_dataset_row(d, i);
+
+    if (d->packer != NULL)
+        ax_packer_changed(d);
+    return (void *) (uintptr_t) row;
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
@@ -205,6 +228,7 @@ void ax_dataset_free(ax_dataset *d)
     for (int i = 0; i < d->n_blocks; i++)
         ax_free(&env, d->block[i]);
     ax_free(&env, d->block);
+    ax_packer_free(d);
     ax_free(&env, d);
 }
 

@@ -15,7 +15,8 @@ struct ax_dataset {
     int64_t block_rows; /* rows a block */
     int64_t rows;
     int n_blocks, cap_blocks;
-    uint8_t **block;
+    uint8_t **block; /* read them by ax_dataset_block: some may be packed */
+    struct ax_packer *packer; /* after ax_dataset_compress; see packed.h */
     int32_t *classes; /* (rows) or NULL */
     int n_classes;
     float *values; /* (rows, value_width) or NULL */
@@ -23,7 +24,12 @@ struct ax_dataset {
     float *weights; /* (rows) or NULL */
 };
 
+/* Lives until a row of another block is asked for, if blocks are packed. */
 const void *ax_dataset_row(const ax_dataset *d, int64_t i);
+/* The rows of block b, one after the other; the same holds. */
+const void *ax_dataset_block(const ax_dataset *d, int b);
+/* A row that will be changed. */
+void *ax_dataset_change(ax_dataset *d, int64_t i);
 /* Copies rows index[0..n) one after the other to dst, and their targets to the arrays that are not NULL. */
 void ax_dataset_gather(const ax_dataset *d, const int64_t *index, int64_t n, void *dst,
                        int32_t *classes, float *values, float *weights);

@@ -8,9 +8,10 @@
  *
  * A category's codes (whole numbers from 0) have a bin each, up to 255 of them; the caller keeps to that.
  *
- * Rows are appended as floats and read once. Up to RAW_BYTES they are kept as they come and binned at the end; what is
- * more is binned piece by piece, each by its own quantiles, and the pieces' bins are mapped to common ones when
- * the table is closed. So a table takes one byte a value and a constant.
+ * Rows are appended as floats and read once. Up to RAW_BYTES (64 MB) are kept as they come and binned at the end. What is
+ * more is binned piece by piece, by the edges of the first piece as long as they share the rows out well, else by
+ * the piece's own; the pieces' bins are mapped to common ones when the table is closed. So a table takes one byte
+ * a value and a constant. A column whose distribution jumps between pieces may have some rows in a bin beside theirs.
  */
 #ifndef AX_BINS_H
 #define AX_BINS_H
@@ -42,6 +43,9 @@ typedef struct ax_binner ax_binner;
 /* category[j]: column j holds codes; NULL: none does. max_bin: 2..AX_MAX_BINS. */
 ax_status ax_binner_create(const ax_env *env, int columns, const bool *category, int max_bin,
                            ax_binner **out, ax_error *err);
+/* The same with another limit than RAW_BYTES (at least 256 rows are kept): for tests. */
+ax_status ax_binner_create_small(const ax_env *env, int columns, const bool *category, int max_bin,
+                                 size_t raw_bytes, ax_binner **out, ax_error *err);
 /* A row of `columns` floats; NaN is missing, infinities are ordinary values. */
 ax_status ax_binner_append(ax_binner *b, const float *row, ax_error *err);
 size_t ax_binner_memory(const ax_binner *b);

@@ -188,16 +188,21 @@ static bool make_slot(ax_wood *w, ax_wood_slot *s)
            s->waiting != NULL && s->node != NULL && s->risk != NULL && s->value != NULL;
 }
 
-static void free_slot(const ax_env *env, ax_wood_slot *s)
+static void free_slots(ax_wood *w)
 {
-    ax_free(env, s->sample);
-    ax_free(env, s->scratch);
-    ax_free(env, s->bin);
-    ax_free(env, s->drawn);
-    ax_free(env, s->waiting);
-    ax_free(env, s->node);
-    ax_free(env, s->risk);
-    ax_free(env, s->value);
+    for (int i = 0; i < w->slots; i++) {
+        ax_wood_slot *s = &w->slot[i];
+
+        ax_free(&w->env, s->sample);
+        ax_free(&w->env, s->scratch);
+        ax_free(&w->env, s->bin);
+        ax_free(&w->env, s->drawn);
+        ax_free(&w->env, s->waiting);
+        ax_free(&w->env, s->node);
+        ax_free(&w->env, s->risk);
+        ax_free(&w->env, s->value);
+    }
+    w->slots = 0;
 }
 
 static bool make_slots(ax_wood *w)
@@ -274,12 +279,8 @@ void ax_wood_free(ax_wood *w)
     if (w == NULL)
         return;
     env = w->env;
-    for (int i = 0; i < w->slots; i++)
-        free_slot(&env, &w->slot[i]);
-    for (int i = 0; w->tree != NULL && i < w->params.trees; i++) {
-        ax_free(&env, w->tree[i].node);
-        ax_free(&env, w->tree[i].value);
-    }
+    free_slots(w);
+    ax_wood_drop_trees(w);
     ax_free(&env, w->share);
     ax_free(&env, w->sum);
     ax_free(&env, w->seen);
@@ -469,9 +470,12 @@ ax_status ax_wood_grow(ax_wood *w, bool *done, ax_error *err)
     if (w->finished < w->params.trees)
         status = run(w, err);
     w->dead = status != AX_OK;
-    if (status == AX_OK)
-        *done = w->finished == w->params.trees;
-    return status;
+    if (status != AX_OK)
+        return status;
+    *done = w->finished == w->params.trees;
+    if (*done)
+        free_slots(w);
+    return AX_OK;
 }
 
 int ax_wood_trees(const ax_wood *w)

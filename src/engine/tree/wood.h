@@ -2,8 +2,8 @@
  * wood.h: single trees and forests: decision_tree, random_forest, extra_trees, isolation_forest.
  *
  * The names, defaults and formulas are scikit-learn's, on binned columns (bins.h): thresholds come from at most 255
- * quantiles. Missing values go the way that lowers the impurity more. Categories are split one against the rest or,
- * ordered by the mean of the target (of the first class), one side against the other.
+ * quantiles. Missing values go the way that lowers the impurity more, and where a node had none, the way of the greater
+ * number. Categories are split one against the rest or by their codes, like numbers.
  */
 #ifndef AX_WOOD_H
 #define AX_WOOD_H

@@ -17,6 +17,15 @@ void ax_wood_drop_forest(ax_wood *w)
     w->forest_trees = 0;
 }
 
+void ax_wood_drop_trees(ax_wood *w)
+{
+    for (int t = 0; w->tree != NULL && t < w->params.trees; t++) {
+        ax_free(&w->env, w->tree[t].node);
+        ax_free(&w->env, w->tree[t].value);
+        w->tree[t] = (ax_wood_tree){0};
+    }
+}
+
 static ax_status count(const ax_wood *w, ax_forest *f, ax_error *err)
 {
     f->n_values = w->params.n_classes > 0 ? 2 * (int64_t) w->params.n_classes - 1 : 0;
@@ -95,6 +104,8 @@ static ax_status make_forest(ax_wood *w, ax_error *err)
     fill(w);
     w->forest = f;
     w->forest_trees = w->finished;
+    if (w->finished == w->params.trees)
+        ax_wood_drop_trees(w);
     return AX_OK;
 }
 
@@ -109,6 +120,14 @@ const ax_forest *ax_wood_forest(ax_wood *w, ax_error *err)
     return &w->forest;
 }
 
+static void add_split(const ax_wood *w, int32_t feature, double gain, double cover, double *gains, double *counts)
+{
+    if (feature < 0)
+        return;
+    gains[feature] += gain / cover / w->finished;
+    counts[feature]++;
+}
+
 /* A split counts by its share of the tree's rows, and each tree the same. */
 void ax_wood_importance(const ax_wood *w, double *gain, double *count)
 {
@@ -117,13 +136,14 @@ void ax_wood_importance(const ax_wood *w, double *gain, double *count)
     for (int t = 0; t < w->params.trees; t++) {
         const ax_wood_tree *tree = &w->tree[t];
 
-        for (int32_t i = 0; tree->node != NULL && i < tree->n_nodes; i++) {
-            const ax_wood_node *x = &tree->node[i];
+        for (int32_t i = 0; i < tree->n_nodes; i++)
+            add_split(w, tree->node[i].feature, tree->node[i].gain, tree->node[0].cover, gain, count);
+    }
+    for (int t = 0; t < w->forest_trees && w->forest_trees == w->params.trees; t++) {
+        const ax_forest *f = &w->forest;
+        int64_t end = t + 1 < f->n_trees ? f->root[t + 1] : f->n_nodes;
 
-            if (x->feature < 0)
-                continue;
-            gain[x->feature] += (double) x->gain / tree->node[0].cover / w->finished;
-            count[x->feature]++;
-        }
+        for (int64_t i = f->root[t]; i < end; i++)
+            add_split(w, f->node[i].feature, f->node[i].gain, f->node[f->root[t]].cover, gain, count);
     }
 }

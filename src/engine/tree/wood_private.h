@@ -153,7 +153,7 @@ struct ax_wood {
     atomic_int next_tree;
     atomic_bool wrap_up; /* a slot is full: the run shall end */
     bool dead;           /* cancelled, or out of memory */
-    ax_wood_tree *tree; /* (trees) */
+    ax_wood_tree *tree; /* (trees); empty again when all are in the forest */
     int finished;
 
     /* out of bag, by row: fixed point, because whole numbers add up to the same in any order */
@@ -198,7 +198,6 @@ ax_wood_view ax_wood_look(ax_wood_slot *s, const ax_wood_sample *sample, int32_t
 double ax_wood_worth(ax_criterion criterion, const double *sums, int depth);
 /* The best split of the columns that are drawn; *constants grows by those that were found constant. */
 ax_wood_split ax_wood_find(ax_wood_slot *s, const ax_wood_view *v, int32_t *constants);
-void ax_wood_tally(ax_wood_slot *s, const ax_wood_view *v, int32_t from, int32_t to);
 /* wood_random.c. One random split of this column, whose bins are in slot->bin and go from low to high. */
 void ax_wood_try_random(ax_wood_slot *s, const ax_wood_view *v, int32_t column, int low, int high, bool missing,
                         ax_wood_split *best);
@@ -208,6 +207,7 @@ void ax_wood_prune(ax_wood_slot *s);
 void ax_wood_score_tree(ax_wood_slot *s);
 double ax_wood_value_scale(const ax_wood *w);
 /* wood_forest.c */
+void ax_wood_drop_trees(ax_wood *w);
 void ax_wood_drop_forest(ax_wood *w);
 
 #endif /* AX_WOOD_PRIVATE_H */

@@ -4,15 +4,15 @@
  * Columns are drawn without replacement until max_features of them were looked at and one of them was not constant, as
  * scikit-learn does it; columns that were constant in a node are so in all nodes below and are not looked at again there.
  *
- * A column's bins are gathered first, which tells whether it is constant; then the weights are added up by bin, and
- * the bins that are there are walked in their order. Most nodes of a deep tree have a handful of rows: for them the
+ * A column's bins are gathered first, which tells whether it is constant; then the weights are added up by bin (in large nodes
+ * block by block, while the rows are in the cache), and the bins that are there are walked in their order. Most nodes of a deep tree have a handful of rows: for them the
  * bins that are there are remembered as bits, so that nothing is done for the others.
  */
 #include "tree/wood_private.h"
 
 #include <math.h>
 
-#define BLOCK 65536
+#define BLOCK 8192
 #define FEW 256 /* rows: up to here the bins that are there are kept as bits */
 
 /* ---- what a node is worth -------------------------------------------------------------------- */
@@ -132,30 +132,7 @@ typedef struct range {
     bool missing;
 } range;
 
-static range gather(ax_wood_slot *s, const ax_wood_view *v, int32_t column)
-{
-    const uint8_t *from = ax_wood_column(s->wood, column);
-    int low = AX_BIN_MISSING, high = -1, largest = 0;
-
-    for (int32_t at = 0; at < v->n; at += BLOCK) {
-        int32_t end = AX_MIN(v->n - at, BLOCK) + at;
-
-        for (int32_t i = at; i < end; i++) {
-            int b = from[v->sample[i].row];
-            int number = b == AX_BIN_MISSING ? -1 : b;
-
-            s->bin[i] = (uint8_t) b;
-            low = AX_MIN(low, b);
-            high = AX_MAX(high, number);
-            largest = AX_MAX(largest, b);
-        }
-        if (ax_wood_tick(s, end - at))
-            break;
-    }
-    return (range){low, high, largest == AX_BIN_MISSING};
-}
-
-void ax_wood_tally(ax_wood_slot *s, const ax_wood_view *v, int32_t from, int32_t to)
+static void tally(ax_wood_slot *s, const ax_wood_view *v, int32_t from, int32_t to)
 {
     const ax_wood_sample *x = v->sample;
     double *sums = s->sums, shift = s->wood->shift;
@@ -181,6 +158,39 @@ void ax_wood_tally(ax_wood_slot *s, const ax_wood_view *v, int32_t from, int32_t
     if (s->wood->min_leaf > 1)
         for (int32_t i = from; i < to; i++)
             s->count[s->bin[i]]++;
+}
+
+static void gather_block(ax_wood_slot *s, const ax_wood_view *v, const uint8_t *column, int32_t from, int32_t to, range *r)
+{
+    int low = r->low, high = r->high, largest = 0;
+
+    for (int32_t i = from; i < to; i++) {
+        int b = column[v->sample[i].row];
+        int number = b == AX_BIN_MISSING ? -1 : b;
+
+        s->bin[i] = (uint8_t) b;
+        low = AX_MIN(low, b);
+        high = AX_MAX(high, number);
+        largest = AX_MAX(largest, b);
+    }
+    *r = (range){low, high, r->missing || largest == AX_BIN_MISSING};
+}
+
+/* The node's bins of a column; sums: adds up each block while it is in the cache. */
+static range gather(ax_wood_slot *s, const ax_wood_view *v, int32_t column, bool sums)
+{
+    range r = {AX_BIN_MISSING, -1, false};
+
+    for (int32_t at = 0; at < v->n; at += BLOCK) {
+        int32_t end = AX_MIN(v->n - at, BLOCK) + at;
+
+        gather_block(s, v, ax_wood_column(s->wood, column), at, end, &r);
+        if (sums)
+            tally(s, v, at, end);
+        if (ax_wood_tick(s, (end - at) * (sums ? 2 : 1)))
+            break;
+    }
+    return r;
 }
 
 /* The bins with numbers that are there, ascending. */
@@ -337,20 +347,15 @@ static void walk_column(const walk *w)
     }
 }
 
+/* The sums are there. */
 static void try_column(ax_wood_slot *s, const ax_wood_view *v, int32_t column, range r, ax_wood_split *best)
 {
     uint8_t bins[256];
     walk w = {s, v, bins, 0, column, r.missing, best};
 
-    for (int32_t at = 0; at < v->n; at += BLOCK) {
-        int32_t end = AX_MIN(v->n - at, BLOCK) + at;
-
-        ax_wood_tally(s, v, at, end);
-        if (ax_wood_tick(s, end - at))
-            return;
-    }
     w.n = v->n <= FEW ? list_few(s, v, bins) : list_many(s, v, r, bins);
-    walk_column(&w);
+    if (w.n > 1 || r.missing)
+        walk_column(&w);
     clear(s, v, bins, w.n);
 }
 
@@ -364,20 +369,25 @@ static inline void swap(int32_t *a, int32_t *b)
     *b = was;
 }
 
-/* False: the column is constant in this node. */
+/* False: the column is constant in this node. Small nodes ask that first; in large ones it is rare. */
 static bool look_at_column(ax_wood_slot *s, const ax_wood_view *v, int32_t column, ax_wood_split *best)
 {
-    range r = gather(s, v, column);
+    bool random = s->wood->params.random_threshold, at_once = !random && v->n > BLOCK;
+    range r = gather(s, v, column, at_once);
+    bool constant = r.high < r.low || (r.low == r.high && !r.missing);
 
     if (s->stopped)
         return true;
-    if (r.high < r.low || (r.low == r.high && !r.missing))
+    if (constant && !at_once)
         return false;
-    if (s->wood->params.random_threshold)
+    if (random) {
         ax_wood_try_random(s, v, column, r.low, r.high, r.missing, best);
-    else
-        try_column(s, v, column, r, best);
-    return true;
+        return true;
+    }
+    if (!at_once)
+        tally(s, v, 0, v->n);
+    try_column(s, v, column, r, best);
+    return !constant;
 }
 
 /*
