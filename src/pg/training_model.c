@@ -1,8 +1,8 @@
 /*
  * training_model.c: rows become a model: a network by ax_trainer, anything else by ax_fit.
  *
- * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. A network's figures of the
- * kept epoch are those of its last report; a fit is asked for its final figures by evaluating the rows once more.
+ * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. The final figures of a network
+ * are those of the epoch whose weights it holds, the ones of a fit those of its last report.
  */
 #include "postgres.h"
 
@@ -15,8 +15,6 @@
 #include "guc.h"
 #include "limit.h"
 #include "training.h"
-
-#define EVALUATE_ROWS 1024
 
 /* ---- what it is built from ------------------------------------------------------------------- */
 
@@ -150,6 +148,32 @@ static void check_fit(const Training *t, ax_status status, const ax_error *err)
     aiaas_check(status, err, NULL);
 }
 
+static void add_final(Training *t, const char *split, const ax_metric *metrics, int n)
+{
+    for (int i = 0; metrics != NULL && i < n; i++) {
+        AiaasFigure *f = palloc0(sizeof(*f));
+
+        f->split = split;
+        f->name = pstrdup(metrics[i].name);
+        f->value = metrics[i].value;
+        t->final = lappend(t->final, f);
+    }
+}
+
+/* What the model that was made does on the rows, and how it came about. */
+static void take_fit(Training *t)
+{
+    const ax_train_report *report = ax_fit_report(t->fit);
+
+    t->split = report->valid != NULL ? "validation" : "train";
+    t->progress.epochs = report->epoch;
+    add_final(t, "train", report->train, report->n_metrics);
+    add_final(t, "validation", report->valid, report->n_metrics);
+    t->network = ax_fit_take(t->fit);
+    ax_fit_free(t->fit);
+    t->fit = NULL;
+}
+
 static void run_fit(Training *t)
 {
     ax_train_event event = AX_TRAIN_MORE;
@@ -168,54 +192,8 @@ static void run_fit(Training *t)
             aiaas_progress_epoch(&t->progress, ax_fit_report(t->fit));
         CHECK_FOR_INTERRUPTS();
     }
-    t->network = ax_fit_take(t->fit);
-    t->kept_epoch = ax_fit_report(t->fit)->epoch;
-    ax_fit_free(t->fit);
-    t->fit = NULL;
     t->budget.limit = SIZE_MAX;
-}
-
-static void add_final(Training *t, const char *split, const ax_metric *m)
-{
-    AiaasFigure *f = palloc(sizeof(*f));
-
-    f->split = split;
-    f->epoch = 0;
-    f->name = pstrdup(m->name);
-    f->value = m->value;
-    t->final = lappend(t->final, f);
-}
-
-/* What the model does on rows of a dataset. */
-static void evaluate(Training *t, const char *split, const ax_dataset *d)
-{
-    ax_evaluator *e;
-    const ax_metric *metrics;
-    int count;
-    ax_error err;
-
-    aiaas_check(ax_evaluator_create(&t->env, t->network, t->parsed, false, &e, &err), &err, NULL);
-    for (int64 first = 0; first < ax_dataset_rows(d); first += EVALUATE_ROWS) {
-        int64 n = Min(EVALUATE_ROWS, ax_dataset_rows(d) - first);
-
-        aiaas_check(ax_evaluator_add_rows(e, d, first, n, &err), &err, NULL);
-        CHECK_FOR_INTERRUPTS();
-    }
-    aiaas_check(ax_evaluator_result(e, &metrics, &count, &err), &err, NULL);
-    for (int i = 0; i < count; i++)
-        add_final(t, split, &metrics[i]);
-    ax_evaluator_free(e);
-}
-
-static void evaluate_fit(Training *t)
-{
-    t->split = t->valid_set != NULL ? "validation" : "train";
-    if (!t->learns_target)
-        return;
-    aiaas_progress_phase(&t->progress, "evaluating");
-    evaluate(t, "train", t->train_set);
-    if (t->valid_set != NULL)
-        evaluate(t, "validation", t->valid_set);
+    take_fit(t);
 }
 
 void training_run(Training *t)
@@ -223,7 +201,6 @@ void training_run(Training *t)
     fill_spec(t);
     if (t->algorithm != NULL) {
         run_fit(t);
-        evaluate_fit(t);
         return;
     }
     build_network(t);
