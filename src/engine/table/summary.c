@@ -65,7 +65,7 @@ static int64_t first_turn(const float *x, int64_t rows, int64_t width, const ax_
 
 static void add_block(const float *x, int64_t rows, int64_t width, const ax_change *c, ax_moments *m)
 {
-    double before = (double) (m->count - m->above - m->below), sum, mean, squares = 0, n, delta;
+    double before = (double) (m->count - m->above - m->below), sum, mean, squares = 0, rest = 0, n, delta;
     int64_t finite = first_turn(x, rows, width, c, m, &sum);
 
     if (finite == 0)
@@ -75,8 +75,12 @@ static void add_block(const float *x, int64_t rows, int64_t width, const ax_chan
     for (int64_t r = 0; r < rows; r++) {
         double v = (double) changed(x[r * width], c);
 
-        squares += isfinite(v) ? (v - mean) * (v - mean) : 0;
+        v = isfinite(v) ? v - mean : 0;
+        squares += v * v;
+        rest += v; /* what the mean lost by rounding */
     }
+    mean += rest / n;
+    squares -= rest * (rest / n);
     delta = mean - m->mean;
     m->squares += squares + delta * delta * (before * n / (before + n));
     m->mean += delta * (n / (before + n));
