@@ -137,7 +137,7 @@ static void fill_element(AiaasElement *e, const AiaasFeature *f, const ax_column
     bool unread = f->kind == AIAAS_OTHER || f->ragged;
 
     memset(e, 0, sizeof(*e));
-    e->name = aiaas_from_model(s->name);
+    e->name = f->ragged ? f->name : aiaas_from_model(s->name);
     e->type = f->type;
     e->nulls = full || unread ? f->nulls : s->nulls;
     e->count = full || unread ? rows - f->nulls : s->count;
@@ -156,13 +156,17 @@ void aiaas_table_elements(const AiaasRows *rows, const ax_preparation *p,
     int64 at = 0;
 
     for (int i = 0; i < f->count; i++) {
-        for (int64 k = 0; k < f->column[i].width; k++) {
+        const AiaasFeature *c = &f->column[i];
+        int64 shown = c->ragged ? 1 : c->width;
+
+        for (int64 k = 0; k < shown; k++) {
             AiaasElement e;
 
             CHECK_FOR_INTERRUPTS();
-            fill_element(&e, &f->column[i], ax_preparation_summary(p, (int) at++), rows->count);
+            fill_element(&e, c, ax_preparation_summary(p, (int) (at + k)), rows->count);
             visit(arg, &e);
         }
+        at += c->width;
     }
 }
 

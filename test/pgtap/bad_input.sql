@@ -26,12 +26,14 @@ RETURNS text LANGUAGE sql AS $$
 $$;
 
 -- Values.
-SELECT pg_temp.refuses('SELECT CASE WHEN id > 3 THEN a END AS a, c FROM t', '22004', 'column "a" is NULL in 3 of 50 rows', 'NULL in a feature');
+SELECT pg_temp.refuses('SELECT CASE WHEN id > 3 THEN a END AS a, c FROM t', '22004', 'column "a" is NULL in 3 of 50 rows', 'NULL in a feature',
+    options => '{"epochs": 1, "prepare": false}');
 SELECT pg_temp.refuses('SELECT a, CASE WHEN id <> 3 THEN c END AS c FROM t', '22004', 'column "c" is NULL in 1 of 50 rows', 'NULL in the target');
 SELECT pg_temp.refuses('SELECT CASE WHEN id % 2 = 0 THEN ARRAY[a, a] ELSE ARRAY[a, NULL] END AS a, c FROM t', '22004', 'column "a" is NULL in 25 of 50 rows', 'NULL in an array');
-SELECT is((pg_temp.say('SELECT nullif(a, 1) AS a, nullif(b, 1) AS b, c FROM t', 'c', :good, '{}', 'm')).detail, 'NULLs by column: "a" in 1, "b" in 8.', 'every column with NULLs is named');
-SELECT pg_temp.refuses('SELECT NULL::int AS a, c FROM t', '22004', 'column "a" is NULL in 50 of 50 rows', 'NULL everywhere');
-SELECT pg_temp.refuses('SELECT CASE WHEN id = 9 THEN ''NaN'' ELSE a END AS a, c FROM t', '22003', 'column "a" is NaN, infinite % in 1 of 50 rows', 'NaN in a numeric');
+SELECT is((pg_temp.say('SELECT nullif(a, 1) AS a, nullif(b, 1) AS b, c FROM t', 'c', :good, '{"prepare": false}', 'm')).detail, 'NULLs by column: "a" in 1, "b" in 8.', 'every column with NULLs is named');
+SELECT pg_temp.refuses('SELECT NULL::int AS a, c FROM t', '22023', 'no column is of use to learn from', 'NULL everywhere');
+SELECT pg_temp.refuses('SELECT CASE WHEN id = 9 THEN ''NaN'' ELSE a END AS a, c FROM t', '22003', 'column "a" is NaN, infinite % in 1 of 50 rows', 'NaN in a numeric',
+    options => '{"epochs": 1, "prepare": false}');
 SELECT pg_temp.refuses('SELECT CASE WHEN id < 3 THEN ''infinity''::float8 ELSE a END AS a, c FROM t', '22003', 'column "a" is NaN, infinite % in 2 of 50 rows', 'infinity in a float');
 SELECT pg_temp.refuses('SELECT 1e300 * id AS a, c FROM t', '22003', 'column "a" is NaN, infinite % in 50 of 50 rows', 'numbers that no real holds');
 SELECT pg_temp.refuses('SELECT ARRAY[1, ''-infinity''::real] AS a, c FROM t', '22003', 'column "a" is NaN%', 'infinity in an array');
@@ -51,8 +53,9 @@ SELECT pg_temp.refuses('SELECT a, -b AS w, c FROM t ORDER BY id', '22023', 'weig
 SELECT pg_temp.refuses('SELECT a, nullif(b, 0) AS w, c FROM t', '22004', 'column "w" is NULL in 7 of 50 rows', 'NULL weights', options => '{"weight": "w"}');
 
 -- Types.
-SELECT pg_temp.refuses('SELECT a, c AS name, b FROM t', '0A000', 'feature column "name" has type text, which is not a number', 'text as a feature', 'b', '[{"Dense": {"units": 1}}]');
-SELECT pg_temp.refuses('SELECT now() AS at, c FROM t', '0A000', 'feature column "at" has type timestamp with time zone%', 'a timestamp');
+SELECT pg_temp.refuses('SELECT a, c AS name, b FROM t', '0A000', 'feature column "name" has type text, which is not a number', 'text as a feature', 'b', '[{"Dense": {"units": 1}}]',
+    '{"epochs": 1, "prepare": false}');
+SELECT pg_temp.refuses('SELECT now() AS at, c FROM t', '0A000', 'feature column "at" has type timestamp with time zone%', 'a timestamp', options => '{"epochs": 1, "prepare": false}');
 SELECT pg_temp.refuses('SELECT ''{}''::jsonb AS j, c FROM t', '0A000', 'feature column "j" has type jsonb%', 'jsonb');
 SELECT pg_temp.refuses('SELECT ARRAY[c] AS names, c FROM t', '0A000', 'feature column "names" has type text[]%', 'an array of text');
 SELECT pg_temp.refuses('SELECT t, c FROM t', '0A000', 'feature column "t" has type t%', 'a row');
@@ -116,7 +119,7 @@ SELECT pg_temp.refuses('SELECT a, b FROM t', '22003', '%', 'a loss that explodes
 SELECT throws_ok($$SELECT aiaas_train(NULL, 'SELECT a, c FROM t', 'c', '[]')$$, '22004', 'argument "model" must not be null', 'a NULL model');
 SELECT throws_ok($$SELECT aiaas_train('m', NULL, 'c', '[]')$$, '22004', 'argument "query" must not be null', 'a NULL query');
 SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c')$$, '0A000', 'argument "layers" is missing', 'no layers');
-SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', NULL, 'random_forest')$$, '0A000', 'algorithm "random_forest" is not available', 'another algorithm');
+SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', NULL, 'random_wood')$$, '22023', 'unknown algorithm "random_wood"', 'an unknown algorithm');
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a model without a name', model => '');
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a very long name', model => repeat('x', 100000));
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'a model''s name without a version%', 'a version', model => 'm@3');

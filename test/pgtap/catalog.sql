@@ -13,13 +13,13 @@ FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid =
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 WHERE e.extname = 'aiaas';
 
-SELECT plan(34 + (SELECT count(*) FROM routine)::int);
+SELECT plan(35 + (SELECT count(*) FROM routine)::int);
 
 -- Members, rights, dump.
 SELECT is((SELECT array_agg(relname ORDER BY relname) FROM relation WHERE relkind = 'r'),
-          '{deployment,metric,model,privilege,version,weight}'::name[], 'the tables');
+          '{deployment,feature,metric,model,privilege,version,weight}'::name[], 'the tables');
 SELECT is((SELECT array_agg(relname ORDER BY relname) FROM relation WHERE relkind = 'v'),
-          '{deployments,metrics,models,privileges,versions}'::name[], 'the views');
+          '{deployments,features,metrics,models,privileges,versions}'::name[], 'the views');
 SELECT is((SELECT array_agg(oid::regclass::text ORDER BY relname) FROM relation WHERE relkind IN ('r', 'S')),
           (SELECT array_agg(c::regclass::text ORDER BY c::regclass::text) FROM pg_extension, unnest(extconfig) c WHERE extname = 'aiaas'),
           'every table and every sequence is dumped');
@@ -50,6 +50,8 @@ SELECT is((SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE att
           '{version,tensor,chunk,data,crc}'::name[], 'columns of weight');
 SELECT is((SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'aiaas.metric'::regclass AND attnum > 0),
           '{version,split,epoch,name,value}'::name[], 'columns of metric');
+SELECT is((SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'aiaas.feature'::regclass AND attnum > 0),
+          '{version,place,name,type,encoding,left_out,statistics}'::name[], 'columns of feature');
 SELECT is((SELECT attstorage FROM pg_attribute WHERE attrelid = 'aiaas.weight'::regclass AND attname = 'data'), 'e'::"char", 'weights are stored out of line and uncompressed');
 SELECT is((SELECT count(*) FROM pg_index i JOIN relation r ON r.oid = i.indrelid CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indcollation::oid[]) k(attnum, coll)
            WHERE k.coll NOT IN (0, 'pg_catalog."C"'::regcollation)), 0::bigint, 'no index depends on a locale');

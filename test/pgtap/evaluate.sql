@@ -53,7 +53,7 @@ SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, side FROM sid
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, y FROM side')$$, '42703', 'the query has no target column "side"', 'a missing target');
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, y, ''up'' AS side FROM side')$$, '22023',
                  'target column "side" holds "up" in row 1, a class that the model does not know', 'an unknown class');
-SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, ''1'' AS y, side FROM side')$$, '0A000', NULL, 'a feature of the wrong type');
+SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, ''1'' AS y, side FROM side')$$, '42804', 'feature column "y" has type text, but the model was trained with real', 'a feature of the wrong type');
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', 'SELECT x, y, side FROM side WHERE false')$$, '22023', 'argument "query" returns no rows', 'no rows');
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate(NULL, 'SELECT 1')$$, '22004', NULL, 'a NULL model');
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate('side', NULL)$$, '22004', NULL, 'a NULL query');
