@@ -199,9 +199,8 @@ static void part_stretch(void *arg, int task)
         int32_t r = row[i];
         int yes = side[bins[(int64_t) r * t->width]];
 
-        other[front] = r;
+        other[front] = other[back] = r; /* the one too many is overwritten later */
         front += yes;
-        other[back] = yes ? other[back] : r;
         back -= !yes;
     }
     s->yes = front - s->from;
