@@ -56,7 +56,8 @@ typedef struct ax_wood_split {
     uint8_t bin, next; /* the last bin that says yes, the first one of the node behind it (numbers) */
     bool equal, missing_yes;
     bool missing;       /* the node has missing values in this column */
-    bool exact;         /* at the edge of `bin`; else in the middle of the gap, found when the split is made */
+    bool drawn;         /* the threshold; else it is in the middle of the gap, which is found when the split is made */
+    float threshold;
     double gain;
 } ax_wood_split;
 
