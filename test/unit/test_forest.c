@@ -1,8 +1,8 @@
 /*
- * test_forest.c: TreeEnsembleRegressor. Random forests, as the trainers describe them, against a walk from node to node:
- * shallow and deep trees, == and <=, NaN, one output and several; the same bits for every batch size and instruction set;
- * there and back again through attributes and through ONNX bytes. Modes and attributes that only other programs write.
- * Damage of every kind.
+ * test_forest.c: TreeEnsembleRegressor. Random forests, as the trainers describe them, against a walk from node to
+ * node: shallow and deep trees, == and <=, NaN, one output and several; the same bits for every batch size and
+ * instruction set; there and back again through attributes and through ONNX bytes. Modes and attributes that only
+ * other programs write. Damage of every kind.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * ensemble.c: see ensemble.h. Ids are found through a hash. That it is trees, and no cycle is in them, follows from
- * counting: no node has two parents, each tree has one node without a parent, and all nodes are met on the way down from
- * these. Nothing recurses.
+ * counting: no node has two parents, each tree has one node without a parent, and all nodes are met on the way down
+ * from these. Nothing recurses.
  */
 #include "graph/ensemble.h"
 

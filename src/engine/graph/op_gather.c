@@ -1,11 +1,12 @@
 /*
  * op_gather.c: Gather: slices of the data along an axis, by their numbers.
  *
- *     y[outer, i, inner] = data[outer, indices[i], inner]        d data[outer, indices[i], inner] += dy[outer, i, inner]
+ *     y[outer, i, inner] = data[outer, indices[i], inner]
+ *     d data[outer, indices[i], inner] += dy[outer, i, inner]
  *
  * Numbers are int64 or int32 and may have any shape; a negative one counts from the end. One that is out of range gives
- * zeros, and has no gradient: indices are data, and what is not known should not end a query. The gradient is added up in the
- * order of the indices, shard by shard, so that it is the same for any number of threads.
+ * zeros, and has no gradient: indices are data, and what is not known should not end a query. The gradient is added
+ * up in the order of the indices, shard by shard, so that it is the same for any number of threads.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"
