@@ -380,6 +380,44 @@ static void test_unseen(void)
     table_end(&t);
 }
 
+/* Fresh embeddings: a line a code; nothing for other texts and for missing ones. */
+static void test_embedding(void)
+{
+    static const char options[] = "{\"columns\": {\"job\": {\"encode\": \"embedding\", \"categories\": 3,"
+                                  " \"output_dim\": 2}}}";
+    table_case t;
+    float row[5][4] = {{0}}, *y;
+    const ax_front_column *front;
+    int64_t width = 0, first;
+    int n, bad = 0;
+
+    mixed_table(&t, 400);
+    table_learn(&t, NULL, AX_TASK_REGRESSION, options, AX_OK);
+    front = ax_preparation_front(t.p, &n) + 1;
+    unit_is_int(front->n_keys, 3, "three texts of five have a code");
+    unit_check(front->otherwise == 3 && isnan(front->missing), "the others share one");
+    for (int i = 0; i < 5; i++)
+        row[i][1] = i < 3 ? front->key_value[i] : i == 3 ? front->otherwise : front->missing;
+    y = table_run(t.p, row[0], 5, &width, &t.err);
+    first = output_number(t.p, "job[0]");
+    unit_is_int(output_number(t.p, "job[1]"), first + 1, "two numbers side by side");
+    for (int i = 0; y != NULL && i < 5; i++)
+        for (int k = 0; k < 2; k++) {
+            float v = y[i * width + first + k];
+
+            bad += i < 3 ? !(v != 0 && fabsf(v) <= 0.05f) : v != 0;
+            for (int j = 0; j < i && i < 3; j++)
+                bad += v == y[j * width + first + k];
+        }
+    unit_is_int(bad, 0, "each code has a line of its own, the others begin at zero");
+    free(y);
+    table_learn(&t, "linear", AX_TASK_REGRESSION, options, AX_OK);
+    unit_is_str(ax_preparation_summary(t.p, 1)->encoding, "one_hot (an embedding needs a network)",
+                "only networks embed");
+    output_number(t.p, "job=(other)");
+    table_end(&t);
+}
+
 static void test_hash(void)
 {
     table_case t;
@@ -818,6 +856,7 @@ int main(void)
     test_many_codes();
     test_left_out();
     test_options();
+    test_embedding();
     test_hash();
     test_target();
     test_scaling();
