@@ -7,8 +7,8 @@
  *     target               the mean of the target where the text stands, drawn towards the mean of all rows as if
  *                          PRIOR rows of that kind had been seen besides
  *
- * Codes go to the most frequent categories; every other text, seen or not, is code n_codes. A missing text stays NaN; for
- * the target encoding it is a category like any other.
+ * Codes go to the most frequent categories; every other text, seen or not, is code n_codes. A missing text stays NaN;
+ * for the target encoding it is a category like any other.
  *
  * A row's own target must not be in the number that stands for its text, or a model learns to read it there. So target
  * means are out of fold: the rows of a training fall into FOLDS folds by a hash of their number and the seed, and
