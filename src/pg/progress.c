@@ -91,7 +91,7 @@ void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
     write_metrics(&p->line, "val_", r->valid, r->n_metrics);
     write_times(&p->line, r);
     show(p, p->line.data);
-    if (aiaas_progress && is_told(p, r))
+    if (aiaas_progress && !p->quiet && is_told(p, r))
         ereport(NOTICE, (errmsg("%s", p->line.data)));
 }
 
