@@ -160,7 +160,21 @@ static void write_model(const model *m)
     free(bytes);
 }
 
-/* The graph's output is what was made last. */
+/* What makes a graph a model of the engine: the fuzzers' seeds are made of these. */
+static void describe(const model *m, int64_t outputs)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%d", (int) outputs);
+    must(ax_graph_set_meta(m->g, "aiaas.task", "regression", &err));
+    must(ax_graph_set_meta(m->g, "aiaas.loss", "mean_squared_error", &err));
+    must(ax_graph_set_meta(m->g, "aiaas.huber_delta", "1", &err));
+    must(ax_graph_set_meta(m->g, "aiaas.label_smoothing", "0", &err));
+    must(ax_graph_set_meta(m->g, "aiaas.classes", "0", &err));
+    must(ax_graph_set_meta(m->g, "aiaas.targets", text, &err));
+    must(ax_graph_set_meta(m->g, "aiaas.layers", "[]", &err));
+}
+
 static void end(model *m, int output)
 {
     float *rows = calloc((size_t) (ROWS * m->width), sizeof(float));
@@ -170,7 +184,6 @@ static void end(model *m, int output)
 
     must(ax_graph_add_output(m->g, output, &err));
     must(ax_graph_bind(m->g, &err));
-    write_model(m);
     f = open_file(m, "js");
     fprintf(f, "module.exports = {inputs: [\n");
     for (int i = 0; i < m->g->front->n; i++) {
@@ -182,6 +195,8 @@ static void end(model *m, int output)
     print_floats(f, n, y);
     fprintf(f, "]};\n");
     fclose(f);
+    describe(m, n / ROWS);
+    write_model(m);
     puts(m->name);
     free(rows);
 }
@@ -202,7 +217,7 @@ static const ax_front_column numbers[] = {{.name = "x", .width = 4}};
 
 /* ---- forests --------------------------------------------------------------------------------- */
 
-#define TREES 12
+#define TREES 12    /* at most */
 #define BRANCHES 40
 #define NODES (TREES * (2 * BRANCHES + 1))
 
@@ -211,9 +226,9 @@ static float value[3 * NODES];
 static int32_t root[TREES], at_output[TREES];
 static const float base[] = {0.25f, -1, 2};
 
-static void grow(ax_forest *f, int tree)
+static void grow(ax_forest *f, int tree, int branches)
 {
-    int32_t i = (int32_t) f->n_nodes, last = i + 1, end_of_branches = i + BRANCHES;
+    int32_t i = (int32_t) f->n_nodes, last = i + 1, end_of_branches = i + branches;
 
     root[tree] = i;
     at_output[tree] = tree % f->n_outputs;
@@ -234,16 +249,16 @@ static void grow(ax_forest *f, int tree)
     f->n_nodes = last;
 }
 
-static int add_forest(model *m, int input, int outputs, int width, bool average)
+static int add_forest(model *m, int trees, int outputs, int width, bool average)
 {
     ax_forest f = {.n_features = (int) m->width, .n_outputs = outputs, .width = width, .average = average,
-                   .n_trees = TREES, .root = root, .at = at_output, .node = node, .value = value};
+                   .n_trees = trees, .root = root, .at = at_output, .node = node, .value = value};
     int y;
 
     f.base = average ? NULL : base;
-    for (int t = 0; t < TREES; t++)
-        grow(&f, t);
-    must(ax_graph_add_forest(m->g, "trees", input, &f, &y, &err));
+    for (int t = 0; t < trees; t++)
+        grow(&f, t, trees < TREES ? 4 : BRANCHES);
+    must(ax_graph_add_forest(m->g, "trees", m->x, &f, &y, &err));
     return y;
 }
 
@@ -251,11 +266,13 @@ static void forests(void)
 {
     model m = begin("forest", AX_COUNT(mixed), mixed);
 
-    end(&m, add_forest(&m, m.x, 1, 1, false));
+    end(&m, add_forest(&m, TREES, 1, 1, false));
+    m = begin("few_trees", AX_COUNT(mixed), mixed);
+    end(&m, add_forest(&m, 3, 2, 2, false));
     m = begin("forest_of_classes", AX_COUNT(mixed), mixed);
-    end(&m, add_forest(&m, m.x, 3, 3, true));
+    end(&m, add_forest(&m, TREES, 3, 3, true));
     m = begin("boosted_classes", AX_COUNT(numbers), numbers);
-    end(&m, add_forest(&m, m.x, 3, 1, false));
+    end(&m, add_forest(&m, TREES, 3, 1, false));
 }
 
 /* One branch of any mode, its leaves -1 and 1. */

@@ -3,10 +3,10 @@
  */
 #include <math.h>
 
-#include "model/design.h"
+#include "model/prepared.h"
 
 typedef struct linear {
-    ax_design design;
+    ax_prepared design;
     ax_linear_fit *fit;
 } linear;
 
@@ -17,14 +17,14 @@ static ax_status open_linear(ax_fit *f, ax_error *err)
     if (l == NULL)
         return ax_nomem(err);
     f->work = l;
-    return ax_design_open(f, &l->design, err);
+    return ax_prepared_open(f, &l->design, err);
 }
 
 static void close_linear(ax_fit *f)
 {
     linear *l = f->work;
 
-    ax_design_close(f, &l->design);
+    ax_prepared_close(f, &l->design);
     ax_linear_free(l->fit);
     ax_free(&f->env, l);
     f->work = NULL;
@@ -65,7 +65,7 @@ static ax_status solve(ax_fit *f, linear *l, ax_error *err)
 {
     bool classes = f->algorithm == &ax_algorithm_logistic;
     ax_linear_params p = read_common(f, classes ? 1e-6 : 1e-4);
-    ax_linear_rows rows = ax_design_rows(f, &l->design);
+    ax_linear_rows rows = ax_prepared_rows(f, &l->design);
 
     if (!classes)
         return ax_linear_least_squares(&f->env, &rows, &p, f->pool, &l->fit, err);
@@ -79,7 +79,7 @@ static ax_status work_linear(ax_fit *f, bool *done, bool *round, ax_error *err)
     bool filled = false;
 
     (void) round;
-    AX_TRY(ax_design_fill(f, &l->design, &filled, err));
+    AX_TRY(ax_prepared_fill(f, &l->design, &filled, err));
     if (!filled)
         return AX_OK;
     AX_TRY(solve(f, l, err));
@@ -150,7 +150,7 @@ static ax_status model_linear(ax_fit *f, ax_error *err)
                         .loss = two ? AX_LOSS_BCE : classes ? AX_LOSS_SPARSE_CCE : AX_LOSS_MSE};
     int x, out;
 
-    AX_TRY(ax_design_add(f, &x, err));
+    AX_TRY(ax_prepared_add(f, &x, err));
     AX_TRY(add_coefficients(f, l->fit, x, &out, err));
     if (classes)
         AX_TRY(ax_fit_node(f, two ? "Sigmoid" : "Softmax", "link", out, -1, -1, &out, err));

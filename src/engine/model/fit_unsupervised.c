@@ -1,10 +1,10 @@
 /*
  * fit_unsupervised.c: kmeans and pca: nothing is predicted, the rows are described.
  */
-#include "model/design.h"
+#include "model/prepared.h"
 
 typedef struct described {
-    ax_design design;
+    ax_prepared design;
     ax_kmeans *kmeans;
     ax_pca *pca;
 } described;
@@ -16,14 +16,14 @@ static ax_status open_design(ax_fit *f, ax_error *err)
     if (d == NULL)
         return ax_nomem(err);
     f->work = d;
-    return ax_design_open(f, &d->design, err);
+    return ax_prepared_open(f, &d->design, err);
 }
 
 static void close_design(ax_fit *f)
 {
     described *d = f->work;
 
-    ax_design_close(f, &d->design);
+    ax_prepared_close(f, &d->design);
     ax_kmeans_free(d->kmeans);
     ax_pca_free(d->pca);
     ax_free(&f->env, d);
@@ -33,7 +33,7 @@ static void close_design(ax_fit *f)
 static ax_status solve_kmeans(ax_fit *f, described *d, ax_error *err)
 {
     const ax_options *o = f->options;
-    ax_linear_rows rows = ax_design_rows(f, &d->design);
+    ax_linear_rows rows = ax_prepared_rows(f, &d->design);
     ax_kmeans_params p = {
         .k = (int) ax_options_integer(o, "n_clusters"),
         .n_init = (int) ax_options_integer(o, "n_init"),
@@ -50,7 +50,7 @@ static ax_status solve_kmeans(ax_fit *f, described *d, ax_error *err)
 
 static ax_status solve_pca(ax_fit *f, described *d, ax_error *err)
 {
-    ax_linear_rows rows = ax_design_rows(f, &d->design);
+    ax_linear_rows rows = ax_prepared_rows(f, &d->design);
     int64_t most = AX_MIN(rows.n, rows.p), k = most;
 
     if (ax_options_given(f->options, "n_components"))
@@ -67,7 +67,7 @@ static ax_status work_design(ax_fit *f, bool *done, bool *round, ax_error *err)
     described *d = f->work;
 
     (void) round;
-    AX_TRY(ax_design_fill(f, &d->design, done, err));
+    AX_TRY(ax_prepared_fill(f, &d->design, done, err));
     if (!*done)
         return AX_OK;
     return f->algorithm == &ax_algorithm_kmeans ? solve_kmeans(f, d, err) : solve_pca(f, d, err);
@@ -113,7 +113,7 @@ static ax_status model_kmeans(ax_fit *f, ax_error *err)
                         .loss = AX_LOSS_MSE};
     int x, out;
 
-    AX_TRY(ax_design_add(f, &x, err));
+    AX_TRY(ax_prepared_add(f, &x, err));
     AX_TRY(add_nearest(f, d->kmeans, x, &out, err));
     return ax_fit_model_end(f, out, &s, err);
 }
@@ -145,7 +145,7 @@ static ax_status model_pca(ax_fit *f, ax_error *err)
                         .loss = AX_LOSS_MSE};
     int x, out;
 
-    AX_TRY(ax_design_add(f, &x, err));
+    AX_TRY(ax_prepared_add(f, &x, err));
     AX_TRY(add_components(f, d->pca, x, &out, err));
     return ax_fit_model_end(f, out, &s, err);
 }

@@ -323,8 +323,8 @@ static float out_of_fold(const encoder *c, int i, float category, int64_t row)
 
 static ax_status put_values(encoder *c)
 {
-    for (int64_t row = 0; row < c->d->rows; row++) {
-        float *x = (float *) (uintptr_t) ax_dataset_row(c->d, row);
+    for (int64_t row = 0; c->p->n_texts > 0 && row < c->d->rows; row++) {
+        float *x = ax_dataset_change(c->d, row);
 
         if (row % POLL_ROWS == 0 && !ax_may_continue(&c->d->env))
             return ax_cancelled(c->err);
@@ -346,7 +346,7 @@ ax_status ax_preparation_apply(const ax_preparation *p, ax_dataset *d, ax_error 
     if (p->n_texts == 0 || p->text[0]->value == NULL) /* nothing, or only statistics */
         return AX_OK;
     for (int64_t row = 0; row < d->rows; row++) {
-        float *x = (float *) (uintptr_t) ax_dataset_row(d, row);
+        float *x = ax_dataset_change(d, row);
 
         if (row % POLL_ROWS == 0 && !ax_may_continue(&d->env))
             return ax_cancelled(err);

@@ -92,7 +92,7 @@ ax_status ax_rows_moments(const ax_dataset *d, int64_t n, const int64_t *element
     for (int64_t i = 0; i < n; i++)
         out[i] = (ax_moments){.min = NAN, .max = NAN};
     for (int b = 0; n > 0 && b < d->n_blocks; b++) {
-        const float *x = (const float *) (const void *) d->block[b];
+        const float *x = ax_dataset_block(d, b);
 
         AX_TRY(go_on(d, err));
         for (int64_t i = 0; i < n; i++)
@@ -102,86 +102,6 @@ ax_status ax_rows_moments(const ax_dataset *d, int64_t n, const int64_t *element
 }
 
 /* ---- sorted numbers -------------------------------------------------------------------------- */
-
-/* Bits whose order as unsigned integers is the order of the numbers. */
-static uint32_t ordered(float x)
-{
-    uint32_t u;
-
-    memcpy(&u, &x, sizeof(u));
-    return u & 0x80000000u ? ~u : u | 0x80000000u;
-}
-
-static float disordered(uint32_t u)
-{
-    float x;
-
-    u = u & 0x80000000u ? u & 0x7fffffffu : ~u;
-    memcpy(&x, &u, sizeof(x));
-    return x;
-}
-
-static void insertion_sort(uint32_t *x, int64_t n)
-{
-    for (int64_t i = 1; i < n; i++) {
-        uint32_t v = x[i];
-        int64_t k = i;
-
-        for (; k > 0 && x[k - 1] > v; k--)
-            x[k] = x[k - 1];
-        x[k] = v;
-    }
-}
-
-#define DIGIT 11
-#define DIGITS (1 << DIGIT)
-
-/* Radix sort, three turns of 11 bits: linear, whatever the numbers. The result is in *other. */
-static void radix_sort(uint32_t **x, uint32_t **other, int64_t n)
-{
-    for (int shift = 0; shift < 32; shift += DIGIT) {
-        int64_t start[DIGITS] = {0}, at = 0;
-        uint32_t *swap = *x;
-
-        for (int64_t i = 0; i < n; i++)
-            start[(*x)[i] >> shift & (DIGITS - 1)]++;
-        for (int k = 0; k < DIGITS; k++) {
-            int64_t count = start[k];
-
-            start[k] = at;
-            at += count;
-        }
-        for (int64_t i = 0; i < n; i++)
-            (*other)[start[(*x)[i] >> shift & (DIGITS - 1)]++] = (*x)[i];
-        *x = *other;
-        *other = swap;
-    }
-}
-
-/* Takes NaN out and sorts; returns how many are left and where. */
-static int64_t sort_numbers(float *column, uint32_t *spare, int64_t n, const float **sorted)
-{
-    uint32_t *x = (uint32_t *) (void *) column, *other = spare;
-    int64_t left = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        float v = column[i];
-
-        if (!isnan(v))
-            x[left++] = ordered(v == 0 ? 0.0f : v); /* -0 is 0 */
-    }
-    if (left < 64)
-        insertion_sort(x, left);
-    else
-        radix_sort(&x, &other, left);
-    for (int64_t i = 0; i < left; i++) {
-        float v = disordered(x[i]);
-
-        memcpy(&x[i], &v, sizeof(v));
-    }
-    *sorted = (const float *) (const void *) x;
-    return left;
-}
 
 /* Row number k of the n that are looked at. */
 static int64_t sampled_row(const ax_dataset *d, int64_t k, int64_t n)
@@ -225,9 +145,8 @@ ax_status ax_rows_sorted(const ax_dataset *d, int64_t n, const int64_t *element,
 
         status = gather(d, element + i, many, rows, column, err);
         for (int k = 0; k < many && status == AX_OK; k++) {
-            uint32_t *spare = (uint32_t *) (void *) (column + group * rows);
             const float *sorted;
-            int64_t count = sort_numbers(column + k * rows, spare, rows, &sorted);
+            int64_t count = ax_sort_floats(column + k * rows, column + group * rows, rows, &sorted);
 
             status = visit(arg, i + k, sorted, count, err);
             if (status == AX_OK)
@@ -271,7 +190,7 @@ ax_status ax_rows_categories(const ax_dataset *d, int64_t n, const int64_t *elem
                              int64_t *const *count, ax_error *err)
 {
     for (int b = 0; n > 0 && b < d->n_blocks; b++) {
-        const float *x = (const float *) (const void *) d->block[b];
+        const float *x = ax_dataset_block(d, b);
 
         AX_TRY(go_on(d, err));
         for (int64_t i = 0; i < n; i++)

@@ -4,6 +4,7 @@
 #include "tensor/tree.h"
 
 #define ROWS 8
+#define SURE 8 /* steps that are taken in any case: whether all rows have arrived is hard to predict */
 
 static inline int32_t step(const ax_branch *b, const float *x, bool special)
 {
@@ -25,7 +26,10 @@ static inline void descend_rows(const ax_tree *t, const float *x, int64_t width,
 
     for (int i = 0; i < n; i++)
         at[i] = t->root;
-    for (int d = 0; d < t->depth && moved != 0; d++) {
+    for (int d = 0; d < AX_MIN(t->depth, SURE); d++)
+        for (int i = 0; i < n; i++)
+            at[i] = step(&t->branch[at[i]], x + i * width, special);
+    for (int d = SURE; d < t->depth && moved != 0; d++) {
         moved = 0;
         for (int i = 0; i < n; i++) {
             int32_t next = step(&t->branch[at[i]], x + i * width, special);
@@ -40,8 +44,14 @@ static inline void descend_rows(const ax_tree *t, const float *x, int64_t width,
 
 void ax_descend_baseline(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload)
 {
+    bool special = nan || t->equal;
+
+    if (n == 1 && !special) {
+        descend_rows(t, x, width, 1, false, payload);
+        return;
+    }
     for (; n >= ROWS; n -= ROWS, x += ROWS * width, payload += ROWS) {
-        if (nan || t->equal)
+        if (special)
             descend_rows(t, x, width, ROWS, true, payload);
         else
             descend_rows(t, x, width, ROWS, false, payload);

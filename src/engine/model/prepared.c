@@ -1,13 +1,13 @@
 /*
- * design.c: see design.h.
+ * prepared.c: see prepared.h.
  */
-#include "model/design.h"
+#include "model/prepared.h"
 
 #include "nn/layer.h"
 
 #define SLICE_ROWS 4096
 
-ax_status ax_design_add(ax_fit *f, int *out, ax_error *err)
+ax_status ax_prepared_add(ax_fit *f, int *out, ax_error *err)
 {
     int64_t width;
 
@@ -15,7 +15,7 @@ ax_status ax_design_add(ax_fit *f, int *out, ax_error *err)
 }
 
 /* A graph with nothing but the preparation. */
-static ax_status make_graph(ax_fit *f, ax_design *d, ax_error *err)
+static ax_status make_graph(ax_fit *f, ax_prepared *d, ax_error *err)
 {
     const ax_preparation *p = f->spec->preparation;
     ax_shape shape = {.rank = 2, .dim = {AX_DIM_BATCH, ax_preparation_row_width(p)}};
@@ -32,7 +32,7 @@ static ax_status make_graph(ax_fit *f, ax_design *d, ax_error *err)
     return ax_runner_create(&f->env, &d->model, ax_pool_threads(f->pool), &d->runner, err);
 }
 
-static ax_status make_room(ax_fit *f, ax_design *d, ax_error *err)
+static ax_status make_room(ax_fit *f, ax_prepared *d, ax_error *err)
 {
     size_t n = (size_t) f->rows.n_train, bytes;
 
@@ -48,7 +48,7 @@ static ax_status make_room(ax_fit *f, ax_design *d, ax_error *err)
     return AX_OK;
 }
 
-ax_status ax_design_open(ax_fit *f, ax_design *d, ax_error *err)
+ax_status ax_prepared_open(ax_fit *f, ax_prepared *d, ax_error *err)
 {
     AX_TRY(make_graph(f, d, err));
     if (d->p > AX_MAX_UNITS)
@@ -75,7 +75,7 @@ static void copy_slice(void *arg, int64_t first, int64_t n, void *dst)
         memcpy(to + i * width, ax_fit_row(r, r->train[s->from + first + i]), (size_t) width * sizeof(float));
 }
 
-static void copy_targets(const ax_fit *f, ax_design *d, int64_t from, int64_t to)
+static void copy_targets(const ax_fit *f, ax_prepared *d, int64_t from, int64_t to)
 {
     for (int64_t i = from; i < to; i++) {
         int32_t row = f->rows.train[i];
@@ -89,7 +89,7 @@ static void copy_targets(const ax_fit *f, ax_design *d, int64_t from, int64_t to
     }
 }
 
-static void free_preparation(ax_design *d)
+static void free_preparation(ax_prepared *d)
 {
     ax_runner_free(d->runner);
     ax_graph_free(d->graph);
@@ -97,7 +97,7 @@ static void free_preparation(ax_design *d)
     d->graph = NULL;
 }
 
-ax_status ax_design_fill(ax_fit *f, ax_design *d, bool *done, ax_error *err)
+ax_status ax_prepared_fill(ax_fit *f, ax_prepared *d, bool *done, ax_error *err)
 {
     int64_t n = AX_MIN(SLICE_ROWS, f->rows.n_train - d->at);
     source s = {f, d->at};
@@ -111,18 +111,18 @@ ax_status ax_design_fill(ax_fit *f, ax_design *d, bool *done, ax_error *err)
     return AX_OK;
 }
 
-ax_linear_rows ax_design_rows(const ax_fit *f, const ax_design *d)
+ax_linear_rows ax_prepared_rows(const ax_fit *f, const ax_prepared *d)
 {
     return (ax_linear_rows) {.x = d->x, .n = f->rows.n_train, .p = (int) d->p, .values = d->values,
                              .classes = d->classes, .weights = d->weights};
 }
 
-void ax_design_close(ax_fit *f, ax_design *d)
+void ax_prepared_close(ax_fit *f, ax_prepared *d)
 {
     free_preparation(d);
     ax_free(&f->env, d->x);
     ax_free(&f->env, d->classes);
     ax_free(&f->env, d->values);
     ax_free(&f->env, d->weights);
-    *d = (ax_design) {.x = NULL};
+    *d = (ax_prepared) {.x = NULL};
 }
