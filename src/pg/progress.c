@@ -68,7 +68,7 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfoString(s, ", stopped early");
     else if (left > 0 && r->epoch > 0)
         appendStringInfo(s, ", %.0f s left", r->seconds_total / r->epoch * left);
-    if (r->epoch == 1)
+    if (r->epoch == 1 && r->memory.total > 0)
         appendStringInfo(s, ", %s of memory", aiaas_limit_bytes(r->memory.total));
 }
 
