@@ -166,6 +166,10 @@ ax_status ax_dataset_set_classes(ax_dataset *d, const int32_t *classes, int n_cl
 ax_status ax_dataset_set_values(ax_dataset *d, const float *values, int width, ax_error *err);
 /* Optional sample weights, finite and not negative, one a row. */
 ax_status ax_dataset_set_weights(ax_dataset *d, const float *weights, ax_error *err);
+/* The rows index[0..n) with their targets and weights, as a dataset of its own. */
+ax_status ax_dataset_select(const ax_dataset *d, const int64_t *index, int64_t n, ax_dataset **out, ax_error *err);
+/* Deals the rows out by a seeded shuffle, those of each class evenly: fold[i] becomes 0 .. folds - 1. */
+ax_status ax_dataset_folds(const ax_dataset *d, int folds, uint64_t seed, int32_t *fold, ax_error *err);
 void ax_dataset_free(ax_dataset *d);
 
 /* ---- tables ---------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -55,7 +56,7 @@ typedef struct AiaasFeed {
     MemoryContext row_context;
     AiaasFeatures *features;
     FeedColumn *column; /* of each feature */
-    FeedColumn target, weight;
+    FeedColumn target, weight, split;
     AiaasTarget *learn;
     bool missing; /* may values of features be missing? */
     bool started;
@@ -231,6 +232,30 @@ static void init_weight(AiaasFeed *feed, TupleDesc desc)
                                aiaas_reader_type_name(&feed->weight.reader))));
 }
 
+/* Columns whose values have an order that a key can keep. */
+static bool has_order(const AiaasReader *r)
+{
+    return r->kind == AIAAS_TIME || (r->kind == AIAAS_NUMBER && r->type != BOOLOID);
+}
+
+static void init_split(AiaasFeed *feed, TupleDesc desc)
+{
+    const AiaasFeedSpec *spec = feed->spec;
+    FeedColumn *c = &feed->split;
+    bool known;
+
+    if (spec->split_column == NULL)
+        return;
+    known = init_column(c, desc, need_column(desc, spec->split_column, spec->split_groups ? "group column" : "time column"));
+    if (spec->split_groups ? c->reader.spell != NULL || (known && c->reader.kind == AIAAS_TIME) : has_order(&c->reader))
+        return;
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("%s column \"%s\" has type %s", spec->split_groups ? "group" : "time", c->name,
+                           aiaas_reader_type_name(&c->reader)),
+                    errhint(spec->split_groups ? "Rows are grouped by numbers, texts, dates and times."
+                                               : "Rows are ordered by dates, times and numbers.")));
+}
+
 static void init_target(AiaasFeed *feed, TupleDesc desc)
 {
     const char *name = feed->spec->target_column;
@@ -348,7 +373,7 @@ static void learn_features(AiaasFeed *feed, TupleDesc desc)
     f->column = palloc0(sizeof(AiaasFeature) * Max(desc->natts, 1));
     feed->column = palloc0(sizeof(FeedColumn) * Max(desc->natts, 1));
     for (int i = 1; i <= desc->natts; i++)
-        if (i != feed->target.attnum && i != feed->weight.attnum)
+        if (i != feed->target.attnum && i != feed->weight.attnum && !(i == feed->split.attnum && feed->spec->split_groups))
             learn_feature(feed, desc, i);
     check_features(f);
     alone = f->count == 1 && (f->column[0].kind == AIAAS_ARRAY || f->column[0].kind == AIAAS_BYTES);
@@ -411,6 +436,7 @@ static void feed_startup(DestReceiver *self, int operation, TupleDesc desc)
     check_duplicates(desc);
     init_weight(feed, desc);
     init_target(feed, desc);
+    init_split(feed, desc);
     if (spec->model != NULL)
         match_features(feed, desc);
     else
@@ -508,10 +534,12 @@ static bool is_null(FeedColumn *c, const bool *isnull)
 static bool count_nulls(AiaasFeed *feed, const bool *isnull)
 {
     bool target = is_null(&feed->target, isnull), weight = is_null(&feed->weight, isnull);
-    bool any = target || weight;
+    bool split = is_null(&feed->split, isnull);
+    bool any = target || weight || split;
 
     feed->target.nulls += target;
     feed->weight.nulls += weight;
+    feed->split.nulls += split;
     if (feed->missing)
         return any;
     for (int i = 0; i < feed->features->count; i++) {
@@ -657,19 +685,69 @@ static bool read_weight(AiaasFeed *feed, const Datum *values, float *weight)
     return true;
 }
 
+/* Ordered as the doubles are. */
+static int64 key_of_double(double d)
+{
+    int64 bits;
+
+    memcpy(&bits, &d, sizeof(bits));
+    return bits < 0 ? bits ^ PG_INT64_MAX : bits;
+}
+
+static int64 key_of_number(const AiaasReader *r, Datum value)
+{
+    switch (r->type) {
+    case INT2OID:
+        return DatumGetInt16(value);
+    case INT4OID:
+        return DatumGetInt32(value);
+    case INT8OID:
+        return DatumGetInt64(value);
+    case FLOAT8OID:
+        return key_of_double(DatumGetFloat8(value));
+    case NUMERICOID:
+        return key_of_double(DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)));
+    default:
+        return key_of_double(r->number(value));
+    }
+}
+
+/* What tells rows apart that a split keeps together, or in which order they are. */
+static int64 read_key(const AiaasFeed *feed, const Datum *values)
+{
+    const FeedColumn *c = &feed->split;
+    char room[AIAAS_SPELL_ROOM];
+    const char *text;
+    Size len;
+    int64 key;
+
+    if (c->attnum == 0)
+        return 0;
+    if (c->reader.kind == AIAAS_TIME) {
+        if (!aiaas_moment_read(c->reader.type, values[c->attnum - 1], &key))
+            key = PG_INT64_MAX;
+        return key;
+    }
+    if (!feed->spec->split_groups)
+        return key_of_number(&c->reader, values[c->attnum - 1]);
+    text = c->reader.spell(values[c->attnum - 1], room, &len);
+    return (int64) hash_bytes_extended((const unsigned char *) text, (int) len, 0);
+}
+
 static void read_row(AiaasFeed *feed, const Datum *values, const bool *isnull)
 {
     const void *row = feed->buffer;
-    float weight;
+    AiaasMarks marks;
     bool good;
 
-    good = read_weight(feed, values, &weight);
+    good = read_weight(feed, values, &marks.weight);
+    marks.key = read_key(feed, values);
     for (int i = 0; i < feed->features->count; i++)
         good &= read_column(feed, i, values, isnull, &row);
     if (feed->learn != NULL)
         good &= !count_bad(&feed->target, aiaas_target_add(feed->learn, values[feed->target.attnum - 1], feed->rows));
     if (good && !feed->bad)
-        feed->spec->row(feed->spec->arg, row, weight);
+        feed->spec->row(feed->spec->arg, row, &marks);
     feed->bad |= !good;
     if (feed->bad && feed->learn != NULL)
         aiaas_target_clear(feed->learn);
@@ -744,8 +822,8 @@ static void refuse_nonfinite(const BadColumns *b, int64 rows)
                  errhint("Leave these rows out, or replace the values.")));
 }
 
-/* The features' bad values (NULL: they do not matter), then those of target and weight. */
-static void refuse_bad_values(const AiaasFeatures *f, const FeedColumn *target, const FeedColumn *weight, int64 rows)
+/* The features' bad values (NULL: they do not matter), then those of n columns that have to be there. */
+static void refuse_bad_values(const AiaasFeatures *f, const FeedColumn *const *column, int n, int64 rows)
 {
     BadColumns nulls = {.first = NULL}, nonfinite = {.first = NULL};
 
@@ -755,13 +833,9 @@ static void refuse_bad_values(const AiaasFeatures *f, const FeedColumn *target, 
         add_bad(&nulls, f->column[i].name, f->column[i].nulls);
         add_bad(&nonfinite, f->column[i].name, f->column[i].nans + f->column[i].infinite);
     }
-    for (int i = 0; i < 2; i++) {
-        const FeedColumn *c = i == 0 ? target : weight;
-
-        if (c == NULL)
-            continue;
-        add_bad(&nulls, c->name, c->nulls);
-        add_bad(&nonfinite, c->name, c->nonfinite);
+    for (int i = 0; i < n; i++) {
+        add_bad(&nulls, column[i]->name, column[i]->nulls);
+        add_bad(&nonfinite, column[i]->name, column[i]->nonfinite);
     }
     refuse_nulls(&nulls, rows);
     refuse_nonfinite(&nonfinite, rows);
@@ -769,7 +843,7 @@ static void refuse_bad_values(const AiaasFeatures *f, const FeedColumn *target, 
 
 void aiaas_feed_refuse_missing(const AiaasFeatures *f, int64 rows)
 {
-    refuse_bad_values(f, NULL, NULL, rows);
+    refuse_bad_values(f, NULL, 0, rows);
 }
 
 int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features)
@@ -780,6 +854,7 @@ int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features)
         .context = CurrentMemoryContext,
     };
     ErrorContextCallback callback = {error_context_stack, query_error_context, (void *) spec};
+    const FeedColumn *const needed[] = {&feed.target, &feed.weight, &feed.split};
     int nest = NewGUCNestLevel();
 
     feed.row_context = AllocSetContextCreate(CurrentMemoryContext, "aiaas row",
@@ -795,7 +870,7 @@ int64 aiaas_feed_run(const AiaasFeedSpec *spec, AiaasFeatures **features)
     AtEOXact_GUC(true, nest);
     MemoryContextDelete(feed.row_context);
     if (feed.bad)
-        refuse_bad_values(feed.missing ? NULL : feed.features, &feed.target, &feed.weight, feed.rows);
+        refuse_bad_values(feed.missing ? NULL : feed.features, needed, lengthof(needed), feed.rows);
     if (feed.rows == 0 && spec->columns != AIAAS_COLUMNS_ANY)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("argument \"%s\" returns no rows", spec->argument)));

@@ -21,6 +21,12 @@ typedef enum AiaasColumns {
     AIAAS_COLUMNS_ANY     /* whatever there is, for statistics */
 } AiaasColumns;
 
+/* What comes with a row besides features and target. */
+typedef struct AiaasMarks {
+    float weight; /* 1 without a weight column */
+    int64 key;    /* of the split column: equal for equal values, or in their order; 0 without one */
+} AiaasMarks;
+
 typedef enum AiaasWish {
     AIAAS_WISH_NONE,
     AIAAS_WISH_CATEGORY, /* to be taken by its text */
@@ -33,6 +39,8 @@ typedef struct AiaasFeedSpec {
     const char *target_column; /* as the query spells it; NULL: the last that is not the weight */
     bool no_target;            /* there is none: make_target is not called */
     const char *weight_column; /* NULL: none */
+    const char *split_column;  /* NULL: none */
+    bool split_groups;         /* by equal values, and the column is no feature; else in order, and it may be one */
     const AiaasFeatures *model; /* NULL: learn the columns; else match these by name, and count in them */
     AiaasColumns columns;       /* NULL model: which may be learned */
     bool missing;               /* else: may values be missing? */
@@ -49,8 +57,8 @@ typedef struct AiaasFeedSpec {
     /* Before the first row's target: widths are known, see aiaas_feed_features. */
     void (*start)(void *arg, const AiaasFeatures *features);
     /* One row; the bytes (floats, or uint8 when features->bytes) live until it returns. The target is
-     * already in the AiaasTarget. weight is 1 without a weight column. */
-    void (*row)(void *arg, const void *features, float weight);
+     * already in the AiaasTarget. */
+    void (*row)(void *arg, const void *features, const AiaasMarks *marks);
     void *arg;
 } AiaasFeedSpec;
 

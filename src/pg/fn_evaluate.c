@@ -75,11 +75,11 @@ static void flush(Scoring *s)
     aiaas_target_clear(s->target);
 }
 
-static void scoring_row(void *arg, const void *features, float weight)
+static void scoring_row(void *arg, const void *features, const AiaasMarks *marks)
 {
     Scoring *s = arg;
 
-    (void) weight;
+    (void) marks;
     memcpy(s->batch + s->row_bytes * s->n, features, s->row_bytes);
     if (++s->n == BATCH)
         flush(s);

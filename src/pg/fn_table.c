@@ -113,7 +113,7 @@ Datum aiaas_describe(PG_FUNCTION_ARGS)
     if (rows->count == 0)
         describe_nothing(fcinfo, rows->features);
     else
-        aiaas_table_elements(rows, aiaas_table_learn(rows, NULL, NULL, AX_TASK_REGRESSION, NULL), describe_element,
+        aiaas_table_elements(rows, aiaas_table_learn(rows, rows->dataset, NULL, NULL, AX_TASK_REGRESSION, NULL), describe_element,
                              fcinfo);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);

@@ -5,7 +5,10 @@
  *
  *     arguments and options     -> everything that can be said without looking at data
  *     aiaas_model_for_training  -> rights, read-only; the model's row is locked
- *     training_read_rows        -> the query's rows, the task, the classes; how columns are prepared
+ *     training_read_rows        -> the query's rows, the task, the classes
+ *     training_cross_validate   -> the figures of parts of them, when they are asked for
+ *     training_split_rows       -> which rows learn, which judge
+ *     training_prepare          -> how their columns are prepared
  *     training_run              -> a network: ax_model_build, then epochs of ax_trainer_step;
  *                                  another algorithm: steps of ax_fit_step
  *     training_store            -> the version, its weights, its metrics, its features
@@ -280,6 +283,12 @@ static Jsonb *final_metrics(const Training *t)
 
         write_figure(&s, strcmp(f->split, "validation") == 0 ? "val_" : "", f->name, f->value);
     }
+    foreach (cell, t->cross) {
+        const AiaasFigure *f = lfirst(cell);
+
+        if (f->epoch == 0)
+            write_figure(&s, psprintf("%s_", f->split), f->name, f->value);
+    }
     appendStringInfoChar(&s, '}');
     return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }
@@ -322,6 +331,10 @@ Datum aiaas_train(PG_FUNCTION_ARGS)
     check_settings(t);
     t->model_id = aiaas_model_for_training(t->model);
     training_read_rows(t);
+    training_cross_validate(t);
+    training_split_rows(t);
+    training_prepare(t);
+    training_tell_left_out(t);
     training_run(t);
     training_store(t);
     deploy(t);

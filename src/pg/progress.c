@@ -68,7 +68,7 @@ static void write_times(StringInfo s, const ax_train_report *r)
         appendStringInfoString(s, ", stopped early");
     else if (left > 0 && r->epoch > 0)
         appendStringInfo(s, ", %.0f s left", r->seconds_total / r->epoch * left);
-    if (r->epoch == 1)
+    if (r->epoch == 1 && r->memory.total > 0)
         appendStringInfo(s, ", %s of memory", aiaas_limit_bytes(r->memory.total));
 }
 
@@ -91,7 +91,7 @@ void aiaas_progress_epoch(AiaasProgress *p, const ax_train_report *r)
     write_metrics(&p->line, "val_", r->valid, r->n_metrics);
     write_times(&p->line, r);
     show(p, p->line.data);
-    if (aiaas_progress && is_told(p, r))
+    if (aiaas_progress && !p->quiet && is_told(p, r))
         ereport(NOTICE, (errmsg("%s", p->line.data)));
 }
 

@@ -22,6 +22,7 @@ typedef struct AiaasFigure {
 typedef struct AiaasProgress {
     const char *model;
     const char *unit; /* "epoch" or "round" */
+    bool quiet;       /* no NOTICEs: a part of something larger */
     bool active;      /* pg_stat_activity shows our line */
     int epochs;       /* finished */
     List *figures;    /* of AiaasFigure, in order */

@@ -96,6 +96,18 @@ static void append_weight(AiaasRows *r, float weight)
     r->weight[r->count] = weight;
 }
 
+static void append_key(AiaasRows *r, int64 key)
+{
+    if (r->count >= r->key_room) {
+        r->key_room = Max(FIRST_ROOM, r->key_room * 2);
+        if (r->key == NULL)
+            r->key = MemoryContextAllocHuge(r->context, r->key_room * sizeof(int64));
+        else
+            r->key = repalloc_huge(r->key, r->key_room * sizeof(int64));
+    }
+    r->key[r->count] = key;
+}
+
 static uint64 hash_piecewise(const void *bytes, Size len, uint64 seed)
 {
     const unsigned char *p = bytes;
@@ -105,7 +117,7 @@ static uint64 hash_piecewise(const void *bytes, Size len, uint64 seed)
     return hash_bytes_extended(p, (int) len, seed);
 }
 
-static void rows_row(void *arg, const void *features, float weight)
+static void rows_row(void *arg, const void *features, const AiaasMarks *marks)
 {
     AiaasRows *r = arg;
     Size size = r->features->bytes ? sizeof(uint8) : sizeof(float);
@@ -114,7 +126,9 @@ static void rows_row(void *arg, const void *features, float weight)
     aiaas_check(ax_dataset_append(r->dataset, features, &err), &err, NULL);
     aiaas_limit_rows(r->spec->model, r->context);
     if (r->weighted)
-        append_weight(r, weight);
+        append_weight(r, marks->weight);
+    if (r->spec->split_column != NULL && r->spec->like == NULL)
+        append_key(r, marks->key);
     r->hash = hash_piecewise(features, r->features->width * size, r->hash);
     r->count++;
 }
@@ -169,6 +183,8 @@ AiaasRows *aiaas_rows_read(MemoryContext context, const AiaasRowsSpec *spec)
         .argument = spec->argument,
         .target_column = spec->target_column,
         .weight_column = spec->weight_column,
+        .split_column = spec->like == NULL ? spec->split_column : NULL,
+        .split_groups = spec->split_groups,
         .no_target = spec->no_target,
         .model = spec->like ? copy_features(spec->like->features) : NULL,
         .columns = spec->columns,

@@ -24,11 +24,13 @@ typedef struct AiaasRows {
     AiaasTarget *target; /* classes and task; its rows are already in the dataset. NULL: there is none */
     int64 count;
     uint64 hash; /* of rows and targets */
+    int64 *key;  /* (count) of the split column, see AiaasMarks; NULL without one */
 
     /* while reading */
     bool weighted;
     float *weight;
     int64 weight_room;
+    int64 key_room;
     const struct AiaasRowsSpec *spec;
 } AiaasRows;
 
@@ -38,6 +40,8 @@ typedef struct AiaasRowsSpec {
     const char *argument; /* its name, for errors */
     const char *target_column; /* NULL: the last one */
     const char *weight_column; /* NULL: none */
+    const char *split_column; /* NULL: none */
+    bool split_groups;
     bool no_target;
     AiaasColumns columns;
     Jsonb *options; /* "columns": which are taken as categories; may be NULL */

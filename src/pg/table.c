@@ -75,8 +75,8 @@ static void mark_left_out(AiaasFeatures *f, const ax_preparation *p)
     }
 }
 
-ax_preparation *aiaas_table_learn(AiaasRows *rows, AiaasRows *valid, const char *algorithm, ax_task task,
-                                  const ax_options *options)
+ax_preparation *aiaas_table_learn(AiaasRows *rows, ax_dataset *d, ax_dataset *valid, const char *algorithm,
+                                  ax_task task, const ax_options *options)
 {
     MemoryContext old = MemoryContextSwitchTo(rows->context);
     AiaasFeatures *f = rows->features;
@@ -87,11 +87,11 @@ ax_preparation *aiaas_table_learn(AiaasRows *rows, AiaasRows *valid, const char 
 
     for (int i = 0; i < f->count; i++)
         fill_column(&column[i], &f->column[i], options);
-    aiaas_check(ax_preparation_learn(&rows->env, &spec, options, rows->dataset, &p, &err), &err, NULL);
+    aiaas_check(ax_preparation_learn(&rows->env, &spec, options, d, &p, &err), &err, NULL);
     if (options != NULL)
         mark_left_out(f, p);
     if (options != NULL && valid != NULL)
-        aiaas_check(ax_preparation_apply(p, valid->dataset, &err), &err, NULL);
+        aiaas_check(ax_preparation_apply(p, valid, &err), &err, NULL);
     pfree(column);
     MemoryContextSwitchTo(old);
     return p;

@@ -12,11 +12,12 @@
 #include "rows.h"
 
 /*
- * Learns how the rows' columns are prepared. options NULL: only statistics, the rows stay as they are. In the rows'
- * context. Marks the features that are left out. `valid` rows (or NULL) are prepared the same way.
+ * Learns from the dataset d, of all or some of the rows, how their columns are prepared, and prepares it; `valid` (or NULL)
+ * is prepared the same way. options NULL: only statistics, the rows stay as they are. In the rows' context. Marks the
+ * features that are left out.
  */
-extern ax_preparation *aiaas_table_learn(AiaasRows *rows, AiaasRows *valid, const char *algorithm, ax_task task,
-                                         const ax_options *options);
+extern ax_preparation *aiaas_table_learn(AiaasRows *rows, ax_dataset *d, ax_dataset *valid, const char *algorithm,
+                                         ax_task task, const ax_options *options);
 
 /* A NOTICE for every column that is left out without having been excluded. */
 extern void aiaas_table_tell_left_out(const AiaasRows *rows, const ax_preparation *p);

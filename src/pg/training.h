@@ -37,6 +37,10 @@ typedef struct Training {
     char *input_shape; /* as text */
     AiaasColumns columns;
     AiaasRows *rows, *valid;
+    const char *split_column; /* option "group" or "time", or NULL */
+    bool split_groups;
+    int folds;                /* 0: no cross-validation */
+    List *cross;              /* of AiaasFigure: what it found */
     ax_dataset *train_set, *valid_set; /* what learns and what judges; valid_set may be NULL */
     ax_preparation *preparation;       /* NULL: rows go in as they are */
     ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look at them; may be NULL */
@@ -53,9 +57,15 @@ typedef struct Training {
     bool live;
 } Training;
 
-/* training_rows.c: reads the rows and learns how they are prepared. */
+/* training_rows.c: reads the rows, splits them, and learns how they are prepared. */
 extern void training_read_rows(Training *t);
+extern void training_split_rows(Training *t);
+extern void training_prepare(Training *t); /* train_set and valid_set; fills features */
+extern void training_tell_left_out(const Training *t);
 extern ax_task training_task(const Training *t);
+
+/* training_folds.c: trains on parts of the rows, to tell how well the whole will do. */
+extern void training_cross_validate(Training *t);
 
 /* training_model.c: makes the model out of them. */
 extern void training_run(Training *t);

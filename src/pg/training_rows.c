@@ -13,8 +13,11 @@
 #include "utils/builtins.h"
 
 #include "feature.h"
+#include "split.h"
 #include "table.h"
 #include "training.h"
+
+#define DEFAULT_SHARE 0.2 /* of rows that judge, where "group" or "time" says which */
 
 ax_task training_task(const Training *t)
 {
@@ -34,6 +37,8 @@ static void read_queries(Training *t)
         .argument = "query",
         .target_column = t->target,
         .weight_column = option_text(t, "weight"),
+        .split_column = t->split_column,
+        .split_groups = t->split_groups,
         .no_target = !t->learns_target,
         .columns = t->columns,
         .options = t->options,
@@ -101,28 +106,75 @@ static bool is_worth_a_look(const AiaasFeatures *f)
     return !f->bytes && f->plain && f->width == f->count;
 }
 
-static void learn_columns(Training *t)
+void training_prepare(Training *t)
 {
     aiaas_progress_phase(&t->progress, "preparing columns");
+    t->preparation = t->statistics = NULL;
     if (is_prepared(t)) {
         refuse_bytes(t);
-        t->preparation = aiaas_table_learn(t->rows, t->valid, t->algorithm, training_task(t), t->parsed);
+        t->preparation = aiaas_table_learn(t->rows, t->train_set, t->valid_set, t->algorithm, training_task(t), t->parsed);
         t->statistics = t->preparation;
-        aiaas_table_tell_left_out(t->rows, t->preparation);
-        return;
+    } else {
+        refuse_unprepared(t);
+        if (is_worth_a_look(t->rows->features))
+            t->statistics = aiaas_table_learn(t->rows, t->train_set, NULL, NULL, training_task(t), NULL);
     }
-    refuse_unprepared(t);
-    if (is_worth_a_look(t->rows->features))
-        t->statistics = aiaas_table_learn(t->rows, NULL, NULL, training_task(t), NULL);
+    t->features = *t->rows->features;
+    t->features.target = t->target != NULL ? (char *) t->target : "";
+    t->features.target_type = t->learns_target ? format_type_be(t->rows->target->reader.type) : "";
+}
+
+void training_tell_left_out(const Training *t)
+{
+    if (t->preparation != NULL)
+        aiaas_table_tell_left_out(t->rows, t->preparation);
+}
+
+/* ---- splits ---------------------------------------------------------------------------------- */
+
+/* What a column decides; a split at random is the engine's. */
+void training_split_rows(Training *t)
+{
+    double share = ax_options_number(t->parsed, "validation_split");
+    uint64 seed = (uint64) ax_options_integer(t->parsed, "seed");
+    int32 *part;
+
+    t->train_set = t->rows->dataset;
+    t->valid_set = t->valid != NULL ? t->valid->dataset : NULL;
+    if (t->rows->key == NULL || (t->folds > 0 && share == 0))
+        return;
+    share = share > 0 ? share : DEFAULT_SHARE;
+    part = t->split_groups ? aiaas_split_groups(t->rows, share, seed) : aiaas_split_newest(t->rows, share);
+    t->train_set = aiaas_split_take(t->rows, part, 0, true);
+    t->valid_set = aiaas_split_take(t->rows, part, 1, true);
+    ax_dataset_free(t->rows->dataset);
+    t->rows->dataset = NULL;
+    pfree(part);
+}
+
+static void check_split(Training *t)
+{
+    bool group = ax_options_given(t->parsed, "group"), time = ax_options_given(t->parsed, "time");
+
+    t->folds = ax_options_given(t->parsed, "folds") ? (int) ax_options_integer(t->parsed, "folds") : 0;
+    t->split_groups = group;
+    t->split_column = option_text(t, group ? "group" : "time");
+    if (group && time)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("options \"group\" and \"time\" are two ways to split rows"), errhint("Give one of them.")));
+    if (time && t->folds > 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("options \"time\" and \"folds\" do not go together"),
+                        errhint("A fold would judge by older rows than it learned from.")));
+    if (t->split_column != NULL && t->folds == 0 && ax_options_given(t->parsed, "validation_query"))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option \"%s\" splits rows off, but \"validation_query\" gives others",
+                               group ? "group" : "time"),
+                        errhint("Give one of them.")));
 }
 
 void training_read_rows(Training *t)
 {
+    check_split(t);
     read_queries(t);
-    learn_columns(t);
-    t->train_set = t->rows->dataset;
-    t->valid_set = t->valid != NULL ? t->valid->dataset : NULL;
-    t->features = *t->rows->features;
-    t->features.target = t->target != NULL ? (char *) t->target : "";
-    t->features.target_type = t->learns_target ? format_type_be(t->rows->target->reader.type) : "";
 }

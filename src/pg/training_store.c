@@ -44,6 +44,18 @@ static void store_metrics(const Training *t)
     }
 }
 
+/* What a cross-validation or a choice found. */
+static void store_cross(const Training *t)
+{
+    ListCell *cell;
+
+    foreach (cell, t->cross) {
+        const AiaasFigure *f = lfirst(cell);
+
+        insert_figure(t, f->split, f->epoch, f);
+    }
+}
+
 void training_store(Training *t)
 {
     const AiaasTarget *target = t->rows->target;
@@ -71,6 +83,7 @@ void training_store(Training *t)
     aiaas_progress_phase(&t->progress, "storing");
     aiaas_version_insert(&v, t->network, &t->version);
     store_metrics(t);
+    store_cross(t);
     if (t->statistics != NULL)
         aiaas_table_store(t->version.version_id, t->rows, t->statistics);
 }

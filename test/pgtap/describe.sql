@@ -27,7 +27,7 @@ SELECT is((SELECT jsonb_array_length(top) FROM said WHERE column_name = 'u'), 10
 SELECT is((SELECT top->0->>'value' FROM said WHERE column_name = 'u'), (SELECT u::text FROM person WHERE id = 1), 'a uuid is its text');
 SELECT is((SELECT mean FROM said WHERE column_name = 'job'), NULL, 'a text has no mean');
 SELECT is((SELECT top FROM said WHERE column_name = 'age'), NULL, 'a number no most frequent text');
-SELECT is((SELECT mean FROM said WHERE column_name = 'ok'), 0.33::float8, 'a boolean is 0 or 1');
+SELECT is((SELECT round(mean::numeric, 9) FROM said WHERE column_name = 'ok'), 0.33, 'a boolean is 0 or 1');
 SELECT is((SELECT max FROM said WHERE column_name = 'lasted'), 720000::float8, 'an interval is in seconds');
 SELECT results_eq($$SELECT column_name FROM said WHERE type = 'date'$$,
                   ARRAY['born.year', 'born.month_sin', 'born.month_cos', 'born.day', 'born.weekday_sin', 'born.weekday_cos', 'born.age'], 'a date has parts');

@@ -54,7 +54,7 @@ INSERT INTO holder VALUES
     ('t_all', '{predict,train,read,any}'),
     ('t_stranger', '{}');
 
-SELECT plan((SELECT count(*) FROM call, holder)::int + 41);
+SELECT plan((SELECT count(*) FROM call, holder)::int + 42);
 
 SELECT is(pg_temp.try_as_role(role, command), CASE WHEN needs = ANY (has) THEN 'ok' ELSE '42501' END,
           role || ': ' || command)
@@ -76,7 +76,7 @@ SELECT is(pg_temp.as_role(role, 'SELECT count(*) FROM aiaas.models'), CASE WHEN 
           role || ' sees the model in aiaas.models, or does not')
 FROM holder;
 SELECT is(pg_temp.as_role('t_stranger', format('SELECT count(*) FROM aiaas.%I', v)), '0', 'a stranger sees nothing in aiaas.' || v)
-FROM unnest('{versions,metrics,deployments,privileges}'::text[]) v;
+FROM unnest('{versions,metrics,features,deployments,privileges}'::text[]) v;
 SELECT isnt(pg_temp.as_role('t_owner', 'SELECT query FROM aiaas.versions'), NULL, 'the owner sees the query');
 SELECT is(pg_temp.as_role('t_all', 'SELECT query FROM aiaas.versions'), NULL, 'a grantee does not see the query');
 

@@ -1,7 +1,7 @@
 -- Tables of mixed columns: what is learned of them, and every form in which a model of them is asked.
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(78);
+SELECT plan(72);
 
 CREATE TYPE pg_temp.mood AS ENUM ('sad', 'happy');
 CREATE TEMP TABLE person AS
@@ -15,8 +15,9 @@ CREATE FUNCTION pg_temp.train(model text, query text, target text, algorithm tex
 
 -- Every algorithm learns from all of it.
 CREATE TEMP TABLE trained AS
-SELECT a AS algorithm, (pg_temp.train(a, 'SELECT * FROM person ORDER BY id', 'y', a, '{"validation_split": 0.2}')).*
-FROM unnest('{logistic,decision_tree,random_forest,extra_trees,gradient_boosting}'::text[]) a;
+SELECT a AS algorithm, r.*
+FROM unnest('{logistic,decision_tree,random_forest,extra_trees,gradient_boosting}'::text[]) a,
+     LATERAL pg_temp.train(a, 'SELECT * FROM person ORDER BY id', 'y', a, '{"validation_split": 0.2}') r;
 SELECT cmp_ok((metrics->>'val_accuracy')::float8, '>', 0.9::float8, algorithm || ' learns what the jobs say') FROM trained;
 SELECT is(task || ' ' || rows, 'classification 400', 'the task and the rows are told') FROM trained WHERE algorithm = 'random_forest';
 SELECT is(bool_and(live AND parameters > 0 AND epochs > 0), true, 'and all the rest') FROM trained;
@@ -72,8 +73,6 @@ SELECT is((SELECT count(*) FROM form WHERE aiaas_predict_proba(m, to_jsonb(form)
 SELECT is((SELECT count(*) FROM form WHERE m <> 'net' AND aiaas_predict_proba(m, id, age, job, mood, at, ok, floor, n) IS DISTINCT FROM want), 0::bigint, 'one by one');
 SELECT is((SELECT count(*) FROM form WHERE m <> 'net' AND aiaas_predict_proba(m, jsonb_build_array(id, age, job, mood, at, ok, floor, n)) IS DISTINCT FROM want), 0::bigint, 'a JSON array');
 SELECT is((SELECT count(*) FROM form WHERE m <> 'net' AND aiaas_predict_proba(m, ARRAY[id::text, age::text, job, mood::text, at::text, ok::text, floor::text, n::text]) IS DISTINCT FROM want), 0::bigint, 'an array of text');
-SELECT is((SELECT count(*) FROM form f WHERE aiaas_predict_proba(m, r) IS DISTINCT FROM want), 0::bigint, 'other types that mean the same')
-FROM (SELECT 1) o;
 SELECT is((SELECT count(*) FROM form f, LATERAL (SELECT 'x' AS extra, n::float8 AS n, floor::bigint AS floor, ok, at, mood::text AS mood, job::varchar AS job, age::numeric AS age, id::real AS id) r
            WHERE aiaas_predict_proba(m, r) IS DISTINCT FROM want), 0::bigint, 'other types and another order');
 SELECT is(aiaas_predict_proba('random_forest', '5', '25', 'cook', 'happy', '2020-02-01 00:00Z', 'true', '1', '2.5'),
@@ -112,9 +111,8 @@ BEGIN
     FOREACH a IN ARRAY '{logistic,random_forest,gradient_boosting}'::text[] LOOP
         FOR i IN 1..3 LOOP
             PERFORM set_config('aiaas.threads', i::text, true);
-            PERFORM pg_temp.train('b' || a || i, 'SELECT * FROM person ORDER BY id', 'y', a);
-            INSERT INTO bits SELECT a, i, string_agg(md5(w.data), ',' ORDER BY tensor, chunk)
-            FROM aiaas.weight w JOIN aiaas.version v ON v.id = w.version JOIN aiaas.model m ON m.id = v.model WHERE m.name = 'b' || a || i;
+            PERFORM pg_temp.train('bits', 'SELECT * FROM person ORDER BY id', 'y', a);
+            INSERT INTO bits SELECT a, i, md5(aiaas_export('bits'));
         END LOOP;
     END LOOP;
 END $$;

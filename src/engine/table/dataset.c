@@ -339,3 +339,85 @@ ax_status ax_dataset_split(const ax_dataset *d, double fraction, uint64_t seed, 
     ax_free(&d->env, mark);
     return AX_OK;
 }
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static ax_status select_targets(const ax_dataset *d, const int64_t *index, int64_t n, ax_dataset *to, ax_error *err)
+{
+    size_t rows = (size_t) n;
+
+    to->n_classes = d->n_classes;
+    to->value_width = d->value_width;
+    if (d->classes != NULL)
+        to->classes = ax_alloc(&d->env, AX_MAX(rows, 1) * sizeof(*to->classes));
+    if (d->values != NULL)
+        to->values = ax_alloc(&d->env, AX_MAX(rows, 1) * (size_t) d->value_width * sizeof(*to->values));
+    if (d->weights != NULL)
+        to->weights = ax_alloc(&d->env, AX_MAX(rows, 1) * sizeof(*to->weights));
+    if ((d->classes != NULL && to->classes == NULL) || (d->values != NULL && to->values == NULL) ||
+        (d->weights != NULL && to->weights == NULL))
+        return ax_nomem(err);
+    ax_dataset_gather(d, index, n, NULL, to->classes, to->values, to->weights);
+    return AX_OK;
+}
+
+static ax_status select_rows(const ax_dataset *d, const int64_t *index, int64_t n, ax_dataset *to, ax_error *err)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (i % 4096 == 0 && !ax_may_continue(&d->env))
+            return ax_cancelled(err);
+        AX_TRY(ax_dataset_append(to, ax_dataset_row(d, index[i]), err));
+    }
+    return select_targets(d, index, n, to, err);
+}
+
+ax_status ax_dataset_select(const ax_dataset *d, const int64_t *index, int64_t n, ax_dataset **out, ax_error *err)
+{
+    ax_dataset *to;
+    ax_status status;
+
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] < 0 || index[i] >= d->rows)
+            return ax_fail(err, AX_ERR_INVALID, "row %lld is none of %lld", (long long) index[i], (long long) d->rows);
+    AX_TRY(ax_dataset_create(&d->env, d->type, d->width, &to, err));
+    status = select_rows(d, index, n, to, err);
+    if (status == AX_OK)
+        *out = to;
+    else
+        ax_dataset_free(to);
+    return status;
+}
+
+ax_status ax_dataset_folds(const ax_dataset *d, int folds, uint64_t seed, int32_t *fold, ax_error *err)
+{
+    ax_rng rng = ax_rng_make(seed, UINT64_C(0x666f6c6473)); /* "folds" */
+    int n_classes = d->classes != NULL ? d->n_classes : 1;
+    int64_t *perm = ax_alloc(&d->env, (size_t) AX_MAX(d->rows, 1) * sizeof(*perm));
+    int32_t *next = ax_zalloc(&d->env, (size_t) n_classes * sizeof(*next));
+
+    if (perm == NULL || next == NULL || folds < 1) {
+        ax_free(&d->env, perm);
+        ax_free(&d->env, next);
+        return folds < 1 ? ax_fail(err, AX_ERR_INVALID, "%d folds", folds) : ax_nomem(err);
+    }
+    for (int64_t i = 0; i < d->rows; i++)
+        perm[i] = i;
+    for (int64_t i = d->rows - 1; i > 0; i--) {
+        int64_t j = (int64_t) ax_rng_below(&rng, (uint64_t) i + 1), row = perm[i];
+
+        perm[i] = perm[j];
+        perm[j] = row;
+    }
+    /* each class begins with another fold, so that the folds are of about one size too */
+    for (int c = 0; c < n_classes; c++)
+        next[c] = c % folds;
+    for (int64_t i = 0; i < d->rows; i++) {
+        int c = d->classes != NULL ? d->classes[perm[i]] : 0;
+
+        fold[perm[i]] = next[c];
+        next[c] = (next[c] + 1) % folds;
+    }
+    ax_free(&d->env, perm);
+    ax_free(&d->env, next);
+    return AX_OK;
+}

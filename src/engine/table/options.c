@@ -123,6 +123,16 @@ static const option_row rows[] = {
     {{"huber_delta", "number", "1.0",
       "Error at which the huber loss turns from squares to absolutes."},
      NUMBER, 1.0, MORE_THAN(0), NULL},
+    {{"group", "text", "",
+      "A column whose equal values stay together on one side of validation_split (by default then 0.2) or folds; it is no "
+      "feature."},
+     TEXT, 0, ANY, NULL},
+    {{"time", "text", "", "A column by which the newest rows validate: the share of validation_split, by default then 0.2."},
+     TEXT, 0, ANY, NULL},
+    {{"folds", "integer", "", "Parts of a cross-validation before the training: each validates once, the others learn."},
+     INTEGER, 0, WITHIN(2, 100), NULL},
+    {{"max_seconds", "number", "60", "Time in which a choice of algorithm tries what there is."},
+     NUMBER, 60, MORE_THAN(0), NULL},
     /* of the algorithms; what a default depends on stands in the sentence */
     {{"n_estimators", "integer", "100", "Trees of a forest, or rounds of boosting."},
      INTEGER, 100, WITHIN(1, 100000), NULL},
