@@ -716,6 +716,11 @@ static void test_options(void)
     t.rows = 1;
     t.x[1] = t.x[2] = 0;
     refused(&t, NULL, "{}", AX_ERR_INVALID, "no column is of use");
+    t.column[1].n_categories = (1 << 24) + 1;
+    refused(&t, NULL, "{}", AX_ERR_LIMIT, "different texts");
+    t.column[1].n_categories = 0;
+    t.column[1].left_out = "is not read";
+    refused(&t, NULL, "{}", AX_ERR_INVALID, "no column is of use");
     t.width = 3;
     refused(&t, NULL, "{}", AX_ERR_INVALID, "do not fit");
     table_end(&t);
