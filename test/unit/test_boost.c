@@ -1,7 +1,7 @@
 /*
- * test_boost.c: gradient boosting. One tree against a plain search in double over all splits; losses that fall; the forest
- * walked on raw floats against the loss that the booster sees in bins; monotone columns, sampling, early stopping; no
- * memory, cancelling, odd tables; the same bits for any number of threads.
+ * test_boost.c: gradient boosting. One tree against a plain search in double over all splits; losses that fall; the
+ * forest walked on raw floats against the loss that the booster sees in bins; monotone columns, sampling, early
+ * stopping; no memory, cancelling, odd tables; the same bits for any number of threads.
  */
 #include "unit.h"
 

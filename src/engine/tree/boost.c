@@ -103,12 +103,12 @@ static ax_status start_scores(ax_booster *b, float *score, int64_t n, ax_error *
 
 static ax_status set_up(ax_booster *b, ax_error *err)
 {
-    AX_TRY(tiles_make(b, err));
+    AX_TRY(ax_boost_make_tiles(b, err));
     if (!take_rows(b) || !take_histograms(b) || !take_columns(b))
         return ax_nomem(err);
     memset(b->base, 0, (size_t) b->outputs * sizeof(*b->base));
     AX_TRY(start_scores(b, b->score, b->n, err)); /* zero: what is left of the targets is they themselves */
-    AX_TRY(loss_base(b, err));
+    AX_TRY(ax_boost_loss_base(b, err));
     AX_TRY(start_scores(b, b->score, b->n, err));
     return b->valid.bins != NULL ? start_scores(b, b->valid_score, b->valid.n, err) : AX_OK;
 }
@@ -170,7 +170,7 @@ static ax_status watch(ax_booster *b, ax_error *err)
         b->best_round = b->rounds;
         return AX_OK;
     }
-    AX_TRY(loss_mean(b, true, &b->valid_loss, err));
+    AX_TRY(ax_boost_loss_mean(b, true, &b->valid_loss, err));
     if (b->valid_loss < b->best_loss || b->best_round == 0) {
         b->best_loss = b->valid_loss;
         b->best_round = b->rounds;
@@ -183,13 +183,13 @@ static ax_status watch(ax_booster *b, ax_error *err)
 
 static ax_status grow_round(ax_booster *b, ax_error *err)
 {
-    AX_TRY(loss_prepare(b, err));
+    AX_TRY(ax_boost_loss_prepare(b, err));
     for (int k = 0; k < b->outputs; k++) {
-        AX_TRY(loss_gradients(b, k, err));
+        AX_TRY(ax_boost_loss_gradients(b, k, err));
         AX_TRY(sample_rows(b, err));
-        AX_TRY(tree_grow(b, k, err));
+        AX_TRY(ax_boost_grow_tree(b, k, err));
     }
-    if (!growing_room(&b->work.env, &b->round_nodes, 2, sizeof(int64_t)))
+    if (!ax_boost_growing_room(&b->work.env, &b->round_nodes, 2, sizeof(int64_t)))
         return ax_nomem(err);
     return AX_OK;
 }
@@ -233,8 +233,8 @@ void ax_booster_loss(const ax_booster *booster, double *train, double *valid)
 
     if (!b->loss_known) {
         b->train_loss = b->valid_loss = NAN;
-        b->loss_known = loss_mean(b, false, &b->train_loss, &err) == AX_OK;
-        if (b->valid.bins != NULL && loss_mean(b, true, &b->valid_loss, &err) != AX_OK)
+        b->loss_known = ax_boost_loss_mean(b, false, &b->train_loss, &err) == AX_OK;
+        if (b->valid.bins != NULL && ax_boost_loss_mean(b, true, &b->valid_loss, &err) != AX_OK)
             b->loss_known = false;
     }
     *train = b->train_loss;
