@@ -1,10 +1,11 @@
 # Who aiaas is compared with, and the settings in which they are fastest.
 #
 #   Peers::find($folder, $wanted)    looks for them (test/bench/peers); returns a text for each, also for what is missing.
-#                                    $wanted: words out of torch and ort
+#                                    $wanted: words out of torch, ort and trees
 #   Peers::has_torch()
 #   Peers::torch(SCRIPT, ARGS...)    a command and an environment for Contender, or nothing when there is no PyTorch
 #   Peers::plain_torch(...)          the same without the environment, for what is not about time
+#   Peers::trees(SCRIPT, ARGS...)    a command for Contender, or nothing when there is no XGBoost or scikit-learn
 #   Peers::ort()                     path of the library of ONNX Runtime, or undef
 package Peers;
 use strict;
@@ -31,7 +32,7 @@ sub find {
         chomp;
         my ($name, $value) = split /\t/, $_, 2;
         $path{$name} = $value;
-        push @found, "$name: $value" if $name =~ /^(missing|PyTorch|ONNX Runtime)$/;
+        push @found, "$name: $value" if $name =~ /^(missing|PyTorch|ONNX Runtime|XGBoost|scikit-learn)$/;
     }
     return @found;
 }
@@ -47,6 +48,11 @@ sub torch {
     my %with = plain_torch(@_) or return ();
     my @blas = $path{blas} ? (LD_LIBRARY_PATH => join ':', $path{blas}, $ENV{LD_LIBRARY_PATH} // ()) : ();
     return (%with, env => { %tuned, @blas });
+}
+
+sub trees {
+    my ($script, @arguments) = @_;
+    return $path{trees} ? (command => [$path{trees}, dirname(__FILE__) . "/$script", @arguments]) : ();
 }
 
 sub ort { return $path{'ONNX Runtime'} }

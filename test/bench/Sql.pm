@@ -5,6 +5,7 @@
 #   Sql::statement(dir, layers, threads, epochs, runs)
 #       the training of statement.sql on CIFAR-10 and the same by statement_torch.py; for each { seconds, epochs,
 #       accuracy }, the second undef when there is no PyTorch
+#   Sql::database()                                  the command of a psql there
 package Sql;
 use strict;
 use warnings;
@@ -41,6 +42,9 @@ sub need_server {
     command('test/server', 'psql', $server, '-X', '-q', '-c', 'CREATE DATABASE bench');
     command(psql(qw(-X -q -c), 'CREATE EXTENSION aiaas'));
 }
+
+# The command of a psql in a database with the extension.
+sub database { need_server(); return [psql()] }
 
 # ---- predictions ------------------------------------------------------------------------------------
 
