@@ -39,7 +39,7 @@ SETS = {
     'california': ('california_housing/housing.csv', 'median_house_value', 'number', True, ',', '', []),
     'boston': ('boston_housing/housing.csv', -1, 'number', False, ',', '', []),
     'diamonds': ('diamonds/diamonds.csv', 'price', 'number', True, ',', '', []),
-    'mpg': ('auto_mpg/mpg.csv', 'mpg', 'number', True, ',', '', ['name']),
+    'mpg': ('auto_mpg/mpg.csv', 'mpg', 'number', True, ',', '?', ['name']),
     'red_wine': ('small_uci/winequality-red.csv', -1, 'number', 'infer', ';', '', []),
     'white_wine': ('small_uci/winequality-white.csv', -1, 'number', 'infer', ';', '', []),
 }

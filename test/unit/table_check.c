@@ -78,7 +78,8 @@ static ax_status make_graph(const ax_preparation *p, ax_graph *g, int *input, in
     return ax_graph_bind(g, err);
 }
 
-static ax_status run(const ax_graph *g, int input, const float *rows, int64_t n, int64_t width, float *out, ax_error *err)
+static ax_status run(const ax_graph *g, int input, const float *rows, int64_t n, int64_t width, float *out,
+                     ax_error *err)
 {
     ax_plan_spec spec = {.batch = n, .loss_value = -1};
     ax_plan *plan = NULL;

@@ -1,6 +1,6 @@
 /*
- * test_bins.c: numbers become bytes. Against a plain reference: an edge between any two bins is between the values
- * of their rows, few values have a bin each, many are shared out evenly; a table in pieces is binned as one in one piece
+ * test_bins.c: numbers become bytes. Against a plain reference: an edge between any two bins is between the values of
+ * their rows, few values have a bin each, many are shared out evenly; a table in pieces is binned as one in one piece
  * is, as nearly as the pieces' bins allow.
  */
 #include "unit.h"

@@ -1,8 +1,8 @@
 /*
- * test_forest.c: TreeEnsembleRegressor. Random forests, as the trainers describe them, against a walk from node to node:
- * shallow and deep trees, == and <=, NaN, one output and several; the same bits for every batch size and instruction set;
- * there and back again through attributes and through ONNX bytes. Modes and attributes that only other programs write.
- * Damage of every kind.
+ * test_forest.c: TreeEnsembleRegressor. Random forests, as the trainers describe them, against a walk from node to
+ * node: shallow and deep trees, == and <=, NaN, one output and several; the same bits for every batch size and
+ * instruction set; there and back again through attributes and through ONNX bytes. Modes and attributes that only
+ * other programs write. Damage of every kind.
  */
 #include <math.h>
 #include <stdio.h>
@@ -364,6 +364,7 @@ static void test_modes(void)
     static const char *const names[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE",
                                         "BRANCH_GT",  "BRANCH_EQ", "BRANCH_NEQ"};
     const float numbers[] = {-INFINITY, -1, -0.0f, 0, 1e-45f, -1e-45f, 0.5f, nextafterf(0.5f, 0), 1, INFINITY, NAN};
+    static const int64_t odd_ids[] = {INT64_MAX, -9, 2, 0};
     static float out[ROWS];
     int bad = 0;
 
@@ -376,6 +377,11 @@ static void test_modes(void)
                 set(&s, ax_attr_ss("nodes_modes", 3, (const char *const[]){names[m], "LEAF", "LEAF"}));
                 set(&s, ax_attr_fs("nodes_values", 3, (const float[]){numbers[t], 0, 0}));
                 set(&s, ax_attr_is("nodes_missing_value_tracks_true", 3, (const int64_t[]){missing, 0, 0}));
+                if (missing) { /* ids of any kind */
+                    set(&s, ax_attr_is("nodes_nodeids", 3, odd_ids));
+                    set(&s, ax_attr_is("nodes_truenodeids", 3, odd_ids + 1));
+                    set(&s, ax_attr_is("target_nodeids", 2, odd_ids + 1));
+                }
                 g = stump_graph(&s);
                 for (int i = 0; i < AX_COUNT(numbers); i++)
                     rows[i * FEATURES] = numbers[i];

@@ -1,6 +1,6 @@
 /*
- * test_front.c: columns in front of a graph: what a text stands for, the way to ONNX bytes and back with names of every kind,
- * what is refused, damaged bytes, and every allocation failing in turn.
+ * test_front.c: columns in front of a graph: what a text stands for, the way to ONNX bytes and back with names of
+ * every kind, what is refused, damaged bytes, and every allocation failing in turn.
  */
 #include <math.h>
 #include <stdio.h>

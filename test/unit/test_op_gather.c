@@ -1,6 +1,7 @@
 /*
- * test_op_gather.c: Gather against the sentence of the standard written out in double: axes, kinds of indices, negative ones
- * and ones out of range, its gradient when an index comes often, and the same bits for any number of threads.
+ * test_op_gather.c: Gather against the sentence of the standard written out in double: axes, kinds of indices,
+ * negative ones and ones out of range, its gradient when an index comes often, and the same bits for any number of
+ * threads.
  */
 #include <math.h>
 

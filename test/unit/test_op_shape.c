@@ -471,6 +471,21 @@ static void cast_floats(int n, const float *v, ax_dtype to, const void *want)
     op_case_free(&c);
 }
 
+/* Flags become 0 and 1, whatever bytes they were. */
+static void test_cast_flags(void)
+{
+    static const float want[] = {0, 1, 1, 1, 0};
+    op_case c;
+
+    op_case_init(&c, &ax_op_cast, "Cast");
+    op_case_input(&c, AX_BOOL, 1, (int64_t[]){5});
+    memcpy(c.in[0].data, (uint8_t[]){0, 1, 2, 255, 0}, 5);
+    op_case_attr_i(&c, "to", AX_FLOAT);
+    op_run_forward(&c, false);
+    unit_same(c.out[0].data, want, sizeof(want), "flags as float");
+    op_case_free(&c);
+}
+
 static void test_cast_edges(void)
 {
     static const float v[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e30f, -0.9f, 255.9f, -128.5f};
@@ -511,6 +526,7 @@ int main(void)
     test_concat();
     test_cast_pairs();
     test_cast_edges();
+    test_cast_flags();
     test_cast_refusals();
     return unit_done();
 }

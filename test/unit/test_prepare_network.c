@@ -245,7 +245,8 @@ static void test_threads(void)
         const ax_graph *g;
 
         make_table(&t);
-        unit_status(live(unit_env(), &t, options_text, &l, threads[k], &t.err), AX_OK, &t.err, "%d threads", threads[k]);
+        unit_status(live(unit_env(), &t, options_text, &l, threads[k], &t.err), AX_OK, &t.err, "%d threads",
+                    threads[k]);
         g = l.model->graph;
         if (first == NULL) {
             first = malloc((size_t) g->n_param * sizeof(float));
@@ -290,7 +291,8 @@ static void test_networks(void)
     make_table(&t);
     table_learn(&t, NULL, AX_TASK_CLASSIFICATION, options_text, AX_OK);
     built(&t, layers, "{\"input_shape\": [2, 2]}", AX_ERR_INVALID, "\"input_shape\" does not go with");
-    built(&t, "[{\"Dense\": {\"units\": 1, \"input_dim\": 9}}]", "{}", AX_ERR_INVALID, "rows of (9,), these are of (8,)");
+    built(&t, "[{\"Dense\": {\"units\": 1, \"input_dim\": 9}}]", "{}", AX_ERR_INVALID,
+          "rows of (9,), these are of (8,)");
     built(&t, "[{\"Dense\": {\"units\": 1, \"input_dim\": 8}}]", "{}", AX_OK, "");
     built(&t, "[{\"InputLayer\": {\"shape\": [2, 4]}}, {\"Flatten\": {}}, {\"Dense\": {\"units\": 1}}]", "{}",
           AX_ERR_INVALID, "2 dimensions");
@@ -380,7 +382,8 @@ static void test_failures(void)
         if (!tripped)
             break;
         if (status != AX_ERR_NOMEM || unit_live_bytes() != before)
-            unit_note("at %ld: %s, %zu bytes left: %s", n, unit_status_name(status), unit_live_bytes() - before, t.err.message);
+            unit_note("at %ld: %s, %zu bytes left: %s", n, unit_status_name(status), unit_live_bytes() - before,
+                      t.err.message);
         bad += status != AX_ERR_NOMEM || unit_live_bytes() != before;
     }
     unit_check(bad == 0 && tried > 50, "each of %d allocations may fail", tried);
@@ -396,7 +399,8 @@ static void test_failures(void)
         if (!tripped)
             break;
         if (status != AX_ERR_CANCELLED || unit_live_bytes() != before)
-            unit_note("at %ld: %s, %zu bytes left: %s", n, unit_status_name(status), unit_live_bytes() - before, t.err.message);
+            unit_note("at %ld: %s, %zu bytes left: %s", n, unit_status_name(status), unit_live_bytes() - before,
+                      t.err.message);
         bad += status != AX_ERR_CANCELLED || unit_live_bytes() != before;
     }
     unit_check(bad == 0 && tried > 3, "cancelled at %d moments", tried);

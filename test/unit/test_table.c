@@ -79,7 +79,9 @@ static void test_numbers(void)
 
     table_rows(&t, 30011);
     for (int64_t i = 0; i < t.rows * t.width; i++)
-        t.x[i] = unit_below(10) == 0 ? NAN : i % 7 == 6 ? 1e7f + (float) unit_below(3) : unit_normal() * (float) (i % 7);
+        t.x[i] = unit_below(10) == 0 ? NAN
+                 : i % 7 == 6        ? 1e7f + (float) unit_below(3)
+                                     : unit_normal() * (float) (i % 7);
     for (int64_t i = 0; i < t.rows; i++)
         t.x[i * 7] = (float) unit_below(5) - 2; /* with -0 */
     table_learn(&t, NULL, AX_TASK_UNDECIDED, NULL, AX_OK);
@@ -281,8 +283,8 @@ static void test_scaling(void)
     static const number_reference income[] = {
         {"{\"columns\": {\"income\": {\"scale\": \"log1p\"}}}", 0, 0, 1, true, 'n'},
         {"{\"columns\": {\"income\": {\"clip\": [0.05, 0.9]}}}", 0, 0.05, 0.9, false, 's'},
-        {"{\"columns\": {\"income\": {\"clip\": [0.05, 0.9], \"scale\": [\"log1p\", \"standardize\"]}}}", 0, 0.05, 0.9, true,
-         's'},
+        {"{\"columns\": {\"income\": {\"clip\": [0.05, 0.9], \"scale\": [\"log1p\", \"standardize\"]}}}", 0, 0.05, 0.9,
+         true, 's'},
         {"{\"columns\": {\"income\": {\"scale\": [\"log1p\", \"min_max\"]}}}", 0, 0, 1, true, 'm'},
         {"{\"columns\": {\"income\": {\"scale\": [\"log1p\", \"robust\"]}}}", 0, 0, 1, true, 'r'},
     };
@@ -378,6 +380,44 @@ static void test_unseen(void)
     table_end(&t);
 }
 
+/* Fresh embeddings: a line a code; nothing for other texts and for missing ones. */
+static void test_embedding(void)
+{
+    static const char options[] = "{\"columns\": {\"job\": {\"encode\": \"embedding\", \"categories\": 3,"
+                                  " \"output_dim\": 2}}}";
+    table_case t;
+    float row[5][4] = {{0}}, *y;
+    const ax_front_column *front;
+    int64_t width = 0, first;
+    int n, bad = 0;
+
+    mixed_table(&t, 400);
+    table_learn(&t, NULL, AX_TASK_REGRESSION, options, AX_OK);
+    front = ax_preparation_front(t.p, &n) + 1;
+    unit_is_int(front->n_keys, 3, "three texts of five have a code");
+    unit_check(front->otherwise == 3 && isnan(front->missing), "the others share one");
+    for (int i = 0; i < 5; i++)
+        row[i][1] = i < 3 ? front->key_value[i] : i == 3 ? front->otherwise : front->missing;
+    y = table_run(t.p, row[0], 5, &width, &t.err);
+    first = output_number(t.p, "job[0]");
+    unit_is_int(output_number(t.p, "job[1]"), first + 1, "two numbers side by side");
+    for (int i = 0; y != NULL && i < 5; i++)
+        for (int k = 0; k < 2; k++) {
+            float v = y[i * width + first + k];
+
+            bad += i < 3 ? !(v != 0 && fabsf(v) <= 0.05f) : v != 0;
+            for (int j = 0; j < i && i < 3; j++)
+                bad += v == y[j * width + first + k];
+        }
+    unit_is_int(bad, 0, "each code has a line of its own, the others begin at zero");
+    free(y);
+    table_learn(&t, "linear", AX_TASK_REGRESSION, options, AX_OK);
+    unit_is_str(ax_preparation_summary(t.p, 1)->encoding, "one_hot (an embedding needs a network)",
+                "only networks embed");
+    output_number(t.p, "job=(other)");
+    table_end(&t);
+}
+
 static void test_hash(void)
 {
     table_case t;
@@ -385,7 +425,8 @@ static void test_hash(void)
     int n;
 
     mixed_table(&t, 300);
-    table_learn(&t, NULL, AX_TASK_REGRESSION, "{\"columns\": {\"job\": {\"encode\": \"hash\", \"buckets\": 3}}}", AX_OK);
+    table_learn(&t, NULL, AX_TASK_REGRESSION, "{\"columns\": {\"job\": {\"encode\": \"hash\", \"buckets\": 3}}}",
+                AX_OK);
     front = ax_preparation_front(t.p, &n) + 1;
     unit_is_int(front->n_keys, N_JOBS, "every text that was seen is a key");
     for (int k = 0; k < front->n_keys; k++)
@@ -459,7 +500,8 @@ static void test_trees(void)
     unit_is_str(ax_preparation_part(t.p, 1)->code[0], "clerk", "more classes: by frequency");
     table_learn(&t, "decision_tree", AX_TASK_CLASSIFICATION,
                 "{\"columns\": {\"job\": {\"encode\": \"target\"}, \"grade\": {\"type\": \"category\"}}}", AX_OK);
-    unit_is_str(ax_preparation_summary(t.p, 1)->encoding, "ordinal (the target has no mean)", "no mean of three classes");
+    unit_is_str(ax_preparation_summary(t.p, 1)->encoding, "ordinal (the target has no mean)",
+                "no mean of three classes");
     unit_check(ax_preparation_part(t.p, 3)->category && ax_preparation_part(t.p, 3)->n_codes == 5, "numbers as codes");
     table_end(&t);
 }
@@ -525,7 +567,8 @@ static double out_of_fold_by_hand(const table_case *t, int64_t row)
 
 static void test_target(void)
 {
-    static const char options[] = "{\"seed\": 7, \"columns\": {\"job\": {\"encode\": \"target\", \"scale\": \"none\"}}}";
+    static const char options[] = "{\"seed\": 7, "
+                                  "\"columns\": {\"job\": {\"encode\": \"target\", \"scale\": \"none\"}}}";
     table_case t;
     const ax_front_column *front;
     float *got, before[40], row[4] = {30, 0, 1, 1};
@@ -553,7 +596,8 @@ static void test_target(void)
     unit_near((double) front->otherwise, all, 1e-6, "a text that was not seen is the mean of all");
     for (int k = 0; k < front->n_keys; k++)
         if (strcmp(front->key[k], jobs[0]) == 0)
-            unit_near((double) front->key_value[k], (sum + 20 * all) / (n + 20), 1e-6, "the front has the mean of all rows");
+            unit_near((double) front->key_value[k], (sum + 20 * all) / (n + 20), 1e-6,
+                      "the front has the mean of all rows");
     ax_dataset_free(t.d);
     t.d = NULL;
     ax_dataset_create(unit_env(), AX_FLOAT, 4, &t.d, &t.err);
@@ -604,7 +648,8 @@ static void test_left_out(void)
     }
     table_rows(&t, 50);
     for (int64_t i = 0; i < 50; i++)
-        memcpy(t.x + i * 7, (float[]){NAN, 5, i % 3 ? 2 : NAN, (float) i, (float) i, (float) i, NAN}, 7 * sizeof(float));
+        memcpy(t.x + i * 7, (float[]){NAN, 5, i % 3 ? 2 : NAN, (float) i, (float) i, (float) i, NAN},
+               7 * sizeof(float));
     table_learn(&t, "linear", AX_TASK_REGRESSION, "{\"exclude\": [\"drop\"]}", AX_OK);
     for (int k = 0; k < 7; k++)
         unit_is_str(ax_preparation_summary(t.p, k)->left_out, why[k], "%s", ax_preparation_summary(t.p, k)->name);
@@ -648,10 +693,12 @@ static void test_options(void)
             "Cast it to text");
     refused(&t, NULL, "{\"columns\": {\"job\": {\"type\": \"number\"}}}", AX_ERR_INVALID, "is a text");
     refused(&t, NULL, "{\"columns\": {\"job\": {\"scale\": \"robust\"}}}", AX_ERR_INVALID, "for numbers");
-    refused(&t, NULL, "{\"columns\": {\"age\": {\"impute\": \"median\", \"fill_value\": 1}}}", AX_ERR_INVALID, "median");
+    refused(&t, NULL, "{\"columns\": {\"age\": {\"impute\": \"median\", \"fill_value\": 1}}}", AX_ERR_INVALID,
+            "median");
     refused(&t, NULL, "{\"columns\": {\"job\": {\"buckets\": 0}}}", AX_ERR_INVALID, "at least 1");
     refused(&t, "random_forrest", "{}", AX_ERR_UNKNOWN, "random_forest");
-    refused(&t, "random_forest", "{\"columns\": {\"income\": {\"type\": \"category\"}}}", AX_ERR_INVALID, "whole numbers");
+    refused(&t, "random_forest", "{\"columns\": {\"income\": {\"type\": \"category\"}}}", AX_ERR_INVALID,
+            "whole numbers");
     for (int i = 0; i < 50; i++)
         t.x[i * 4 + 2] = (float) (i - 1);
     refused(&t, NULL, "{\"columns\": {\"income\": {\"scale\": \"log1p\"}}}", AX_ERR_NUMERIC, "\"income\"");
@@ -668,6 +715,11 @@ static void test_options(void)
     unit_check(isnan(ax_preparation_summary(t.p, 0)->mean), "statistics of nothing");
     t.rows = 1;
     t.x[1] = t.x[2] = 0;
+    refused(&t, NULL, "{}", AX_ERR_INVALID, "no column is of use");
+    t.column[1].n_categories = (1 << 24) + 1;
+    refused(&t, NULL, "{}", AX_ERR_LIMIT, "different texts");
+    t.column[1].n_categories = 0;
+    t.column[1].left_out = "is not read";
     refused(&t, NULL, "{}", AX_ERR_INVALID, "no column is of use");
     t.width = 3;
     refused(&t, NULL, "{}", AX_ERR_INVALID, "do not fit");
@@ -723,7 +775,8 @@ static void test_many_columns(void)
     table_rows(&t, 400);
     for (int k = 0; k < 5000; k++) {
         snprintf(name[k], sizeof(name[k]), "\"Column\" %d", k);
-        column[k] = (ax_column){.name = name[k], .text = k % 5 == 0, .width = 1, .category = jobs, .n_categories = N_JOBS};
+        column[k] = (ax_column){.name = name[k], .text = k % 5 == 0, .width = 1, .category = jobs,
+                                .n_categories = N_JOBS};
     }
     for (int64_t i = 0; i < t.rows * t.width; i++)
         t.x[i] = (float) unit_below(N_JOBS);
@@ -763,8 +816,8 @@ static void test_many_categories(void)
 /* ---- memory and cancelling ------------------------------------------------------------------- */
 
 static const char everything[] =
-    "{\"columns\": {\"age\": {\"clip\": [0.1, 0.9], \"scale\": [\"log1p\", \"standardize\"], \"missing_indicator\": true},"
-    " \"job\": {\"encode\": \"target\"}, \"grade\": {\"type\": \"category\"}}}";
+    "{\"columns\": {\"age\": {\"clip\": [0.1, 0.9], \"scale\": [\"log1p\", \"standardize\"],"
+    " \"missing_indicator\": true}, \"job\": {\"encode\": \"target\"}, \"grade\": {\"type\": \"category\"}}}";
 
 static void test_failures(void)
 {
@@ -808,6 +861,7 @@ int main(void)
     test_many_codes();
     test_left_out();
     test_options();
+    test_embedding();
     test_hash();
     test_target();
     test_scaling();

@@ -1,7 +1,7 @@
 /*
  * test_wood.c: trees and forests against plain references in double: every node of a tree is held against the best of
- * all splits of its rows, pruning against cutting the weakest link again and again, the out-of-bag score against the draws made
- * once more. Tables are made of bins by hand: the number of bin b is b, its edge b + 0.5.
+ * all splits of its rows, pruning against cutting the weakest link again and again, the out-of-bag score against the
+ * draws made once more. Tables are made of bins by hand: the number of bin b is b, its edge b + 0.5.
  */
 #include "unit.h"
 
@@ -41,7 +41,8 @@ static void make_table(table *t, int rows, int columns, int bins, bool codes, fl
     t->data = malloc((size_t) (t->bins.stride * columns + 64));
     t->bins.data = t->data;
     for (int j = 0; j < columns; j++) {
-        t->column[j] = (ax_bin_column){.category = codes && j % 3 == 1, .n = bins, .edge = t->edge[j], .missing = missing > 0};
+        t->column[j] = (ax_bin_column){.category = codes && j % 3 == 1, .n = bins, .edge = t->edge[j]};
+        t->column[j].missing = missing > 0;
         for (int b = 0; b < bins; b++)
             t->edge[j][b] = (float) b + (t->column[j].category ? 0 : 0.5f);
         for (int i = 0; i < rows; i++)
@@ -77,8 +78,12 @@ static float number(const table *t, int32_t row, int column)
 
 static ax_wood_params params_of(ax_criterion criterion, int classes)
 {
-    return (ax_wood_params){
-        .criterion = criterion, .n_classes = classes, .trees = 1, .min_samples_split = 2, .min_samples_leaf = 1, .seed = 7};
+    return (ax_wood_params){.criterion = criterion,
+                            .n_classes = classes,
+                            .trees = 1,
+                            .min_samples_split = 2,
+                            .min_samples_leaf = 1,
+                            .seed = 7};
 }
 
 static ax_status grow_in(const ax_env *env, const table *t, const ax_wood_params *p, int threads, ax_pool **pool,
@@ -293,8 +298,8 @@ static void hold_tree(const table *t, const ax_wood_params *p, bool best, const 
     all = everything(t, p, weight);
     hold_node(&all, forest_of(w), 0, 0, best, &out);
     unit_check(out.bad_gain + out.bad_cover + out.bad_leaf + out.bad_value + out.bad_order == 0 && out.nodes > 1,
-               "%s: %d nodes; wrong gains %d, covers %d, leaves %d, values %d, numbers %d", what, out.nodes, out.bad_gain,
-               out.bad_cover, out.bad_leaf, out.bad_value, out.bad_order);
+               "%s: %d nodes; wrong gains %d, covers %d, leaves %d, values %d, numbers %d", what, out.nodes,
+               out.bad_gain, out.bad_cover, out.bad_leaf, out.bad_value, out.bad_order);
     ax_wood_free(w);
 }
 
@@ -316,7 +321,8 @@ static void test_best_splits(void)
         ax_wood_params p = params_of((ax_criterion) (round % 3), classes);
         bool codes = round % 4 >= 2, weights = round % 5 >= 3;
 
-        make_table(&t, round == 17 ? 700 : 20 + (int) unit_below(60), 3, round % 7 == 0 ? 40 : 7, codes, round % 4 % 2 ? 0.15f : 0);
+        make_table(&t, round == 17 ? 700 : 20 + (int) unit_below(60), 3, round % 7 == 0 ? 40 : 7, codes,
+                   round % 4 % 2 ? 0.15f : 0);
         make_target(&t, classes);
         if (weights)
             weigh(&t);
@@ -324,8 +330,8 @@ static void test_best_splits(void)
         p.min_samples_split = round % 6 == 4 ? 9 : 2;
         p.max_depth = round % 6 == 3 ? 3 : round == 17 ? 4 : 0;
         p.min_impurity_decrease = round % 6 == 2 ? 0.01 : 0;
-        snprintf(what, sizeof(what), "%s, %d rows, %s%s", names[round % 3], (int) t.bins.rows, codes ? "codes" : "numbers",
-                 weights ? ", weights" : "");
+        snprintf(what, sizeof(what), "%s, %d rows, %s%s", names[round % 3], (int) t.bins.rows,
+                 codes ? "codes" : "numbers", weights ? ", weights" : "");
         hold_tree(&t, &p, true, what);
         free(t.data);
     }
@@ -717,7 +723,8 @@ static void test_isolation(void)
     for (int i = 0; i < 1000; i++)
         for (int j = 0; j < 4; j++)
             if (*cell(&t, i, j) != AX_BIN_MISSING)
-                *cell(&t, i, j) = (uint8_t) (i < 10 ? (unit_below(2) ? 0 : 95) + unit_below(5) : 50 + 6 * unit_normal());
+                *cell(&t, i, j) =
+                    (uint8_t) (i < 10 ? (unit_below(2) ? 0 : 95) + unit_below(5) : 50 + 6 * unit_normal());
     p.trees = 100;
     p.max_samples = 256;
     w = grow(&t, &p, 2);

@@ -1,7 +1,7 @@
 /*
  * ensemble.c: see ensemble.h. Ids are found through a hash. That it is trees, and no cycle is in them, follows from
- * counting: no node has two parents, each tree has one node without a parent, and all nodes are met on the way down from
- * these. Nothing recurses.
+ * counting: no node has two parents, each tree has one node without a parent, and all nodes are met on the way down
+ * from these. Nothing recurses.
  */
 #include "graph/ensemble.h"
 
@@ -27,8 +27,10 @@ typedef struct source {
     int n_targets;
     const int64_t *target_tree, *target_node, *target_output; /* (n_targets) */
     const float *target_weight;
-    int32_t *slot; /* hash of (tree, id): number + 1, 0 is free */
+    int32_t *slot; /* hash of (tree, id): number + 1, 0 is free; NULL where all is in order */
     int n_slots;
+    int32_t *start; /* in order: the first node of each tree, their trees ascending */
+    int n_starts, near; /* near: the tree that was asked for last */
     int32_t *child; /* (2 n) of a branch: yes and no, -1 in a leaf */
     int32_t *parent;
 } source;
@@ -132,6 +134,50 @@ static ax_status read_settings(source *s, ax_ensemble *e)
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
+/* Trees ascending, the nodes of each numbered from 0, as this engine writes them: nothing has to be looked up then. */
+static ax_status find_order(source *s, bool *ordered)
+{
+    int trees = 0;
+
+    *ordered = true;
+    for (int i = 0; i < s->n && *ordered; i++) {
+        bool first = i == 0 || s->tree[i] != s->tree[i - 1];
+
+        *ordered = first ? s->id[i] == 0 && (i == 0 || s->tree[i] > s->tree[i - 1]) : s->id[i] == s->id[i - 1] + 1;
+        trees += first;
+    }
+    if (!*ordered)
+        return AX_OK;
+    s->start = ax_arena_array(s->arena, (size_t) trees + 1, sizeof(int32_t));
+    if (s->start == NULL)
+        return ax_nomem(s->err);
+    for (int i = 0; i < s->n; i++)
+        if (s->id[i] == 0)
+            s->start[s->n_starts++] = i;
+    s->start[s->n_starts] = s->n;
+    return AX_OK;
+}
+
+static int32_t find_in_order(source *s, int64_t tree, int64_t id)
+{
+    int low = 0, high = s->n_starts - 1;
+
+    if (s->tree[s->start[s->near]] != tree) {
+        while (low < high) {
+            int middle = low + (high - low + 1) / 2;
+
+            if (s->tree[s->start[middle]] <= tree)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        s->near = low;
+    }
+    if (s->tree[s->start[s->near]] != tree || id < 0 || id >= s->start[s->near + 1] - s->start[s->near])
+        return -1;
+    return s->start[s->near] + (int32_t) id;
+}
+
 /* The slot of a node's id, or the free one where it belongs. */
 static int32_t *find_slot(const source *s, int64_t tree, int64_t id)
 {
@@ -144,8 +190,19 @@ static int32_t *find_slot(const source *s, int64_t tree, int64_t id)
     return &s->slot[at];
 }
 
+/* The number of a node; -1: there is none. */
+static int32_t find_node(source *s, int64_t tree, int64_t id)
+{
+    return s->slot == NULL ? find_in_order(s, tree, id) : *find_slot(s, tree, id) - 1;
+}
+
 static ax_status index_nodes(source *s)
 {
+    bool ordered;
+
+    AX_TRY(find_order(s, &ordered));
+    if (ordered)
+        return AX_OK;
     s->n_slots = 4;
     while (s->n_slots < 2 * s->n)
         s->n_slots *= 2;
@@ -165,7 +222,7 @@ static ax_status index_nodes(source *s)
 
 static ax_status link_child(source *s, int i, int64_t id, int32_t *out)
 {
-    int32_t child = *find_slot(s, s->tree[i], id) - 1;
+    int32_t child = find_node(s, s->tree[i], id);
 
     if (child < 0)
         return fail(s, "node %lld of tree %lld leads to node %lld, which is not there", (long long) s->id[i],
@@ -294,9 +351,14 @@ static ax_status place_trees(source *s, ax_ensemble *e)
     return placed == s->n ? AX_OK : fail(s, "a tree has a cycle");
 }
 
-/* No two roots are of one tree. */
+/* No two roots are of one tree: in order they would follow one another. */
 static ax_status check_roots(source *s, const ax_ensemble *e)
 {
+    for (int t = 1; s->slot == NULL && t < e->n_trees; t++)
+        if (s->tree[e->node[e->root[t]].source] == s->tree[e->node[e->root[t - 1]].source])
+            return fail(s, "tree %lld has two roots", (long long) s->tree[e->node[e->root[t]].source]);
+    if (s->slot == NULL)
+        return AX_OK;
     memset(s->slot, 0, (size_t) s->n_slots * sizeof(int32_t));
     for (int t = 0; t < e->n_trees; t++) {
         int32_t i = e->node[e->root[t]].source;
@@ -316,7 +378,7 @@ static ax_status check_roots(source *s, const ax_ensemble *e)
 static ax_status find_leaves(source *s, const ax_ensemble *e, int32_t *leaf)
 {
     for (int k = 0; k < s->n_targets; k++) {
-        int32_t i = *find_slot(s, s->target_tree[k], s->target_node[k]) - 1;
+        int32_t i = find_node(s, s->target_tree[k], s->target_node[k]);
 
         AX_TRY(go_on(s, k));
         if (i < 0 || s->child[2 * i] >= 0)

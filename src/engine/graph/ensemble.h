@@ -29,7 +29,7 @@ typedef struct ax_ensemble {
     const float *base; /* (n_outputs), or NULL */
     ax_ensemble_node *node;
     int32_t *root, *depth;  /* (n_trees) */
-    int32_t *first;         /* (n_nodes + 1) what a leaf adds: `output` and `weight` from first[node] to first[node + 1] */
+    int32_t *first;         /* (n_nodes + 1) a leaf adds `output` and `weight` from first[node] to first[node + 1] */
     int32_t *output;
     float *weight;
 } ax_ensemble;

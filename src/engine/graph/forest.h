@@ -42,15 +42,15 @@ struct ax_graph;
 struct ax_node;
 
 /*
- * Adds a TreeEnsembleRegressor with all its attributes, which are copies; input: (batch, features) floats; *out: (batch,
- * n_outputs). A branch that leads out of the forest, upwards, or to where another one leads: AX_ERR_INVALID.
+ * Adds a TreeEnsembleRegressor with all its attributes, which are copies; input: (batch, features) floats; *out:
+ * (batch, n_outputs). A branch that leads out of the forest, upwards, or to where another one leads: AX_ERR_INVALID.
  */
 ax_status ax_graph_add_forest(struct ax_graph *g, const char *name, int input, const ax_forest *f, int *out,
                               ax_error *err);
 /*
- * The way back: the trees of such a node, whatever wrote it; everything lives in the arena, or in the node. Thresholds of
- * other modes come as <= or ==; gains are 0, which ONNX does not keep. n_features is what the branches ask for. A minimum
- * or maximum over the trees: AX_ERR_UNSUPPORTED.
+ * The way back: the trees of such a node, whatever wrote it; everything lives in the arena, or in the node.
+ * Thresholds of other modes come as <= or ==; gains are 0, which ONNX does not keep. n_features is what the branches
+ * ask for. A minimum or maximum over the trees: AX_ERR_UNSUPPORTED.
  */
 ax_status ax_graph_read_forest(const struct ax_node *n, ax_arena *arena, ax_forest *out, ax_error *err);
 

@@ -256,8 +256,10 @@ static const void *copy_bytes(ax_arena *a, const void *bytes, size_t n)
 
 #define RECENT 4 /* strings that a new one is compared with */
 
-/* Lists of strings repeat themselves (the modes of a forest's nodes): equal neighbours share their bytes. NULL when there
- * is no memory. */
+/*
+ * Lists of strings repeat themselves (the modes of a forest's nodes): equal neighbours share their bytes. NULL when
+ * there is no memory.
+ */
 static const char *const *copy_strings(ax_arena *a, const char *const *from, int n)
 {
     const char **to = ax_arena_array(a, (size_t) n, sizeof(*to));

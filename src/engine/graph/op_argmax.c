@@ -1,7 +1,7 @@
 /*
- * op_argmax.c: ArgMax and ArgMin: where along an axis the largest or smallest number stands, the first of equal ones or,
- * with select_last_index, the last. A NaN never wins over a number that stands before it, and no number over a NaN that
- * stands first.
+ * op_argmax.c: ArgMax and ArgMin: where along an axis the largest or smallest number stands, the first of equal ones
+ * or, with select_last_index, the last. A NaN never wins over a number that stands before it, and no number over a
+ * NaN that stands first.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"

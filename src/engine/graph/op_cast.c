@@ -114,6 +114,12 @@ static void put_integer(ax_tensor *t, int64_t i, int64_t v)
     }
 }
 
+static void flags_to_float(int64_t n, const uint8_t *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] != 0 ? 1.0f : 0.0f;
+}
+
 static void cast_forward(const ax_run *r)
 {
     const ax_tensor *x = &r->in[0];
@@ -124,6 +130,8 @@ static void cast_forward(const ax_run *r)
         ax_copy_forward(r);
     else if (x->type == AX_UINT8 && y->type == AX_FLOAT)
         ax_kernels_get()->u8_to_float(n, x->data, y->data);
+    else if (x->type == AX_BOOL && y->type == AX_FLOAT)
+        flags_to_float(n, x->data, y->data);
     else if (is_real(x->type))
         for (int64_t i = 0; i < n; i++)
             put_real(y, i, real_at(x, i));

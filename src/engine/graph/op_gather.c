@@ -1,11 +1,12 @@
 /*
  * op_gather.c: Gather: slices of the data along an axis, by their numbers.
  *
- *     y[outer, i, inner] = data[outer, indices[i], inner]        d data[outer, indices[i], inner] += dy[outer, i, inner]
+ *     y[outer, i, inner] = data[outer, indices[i], inner]
+ *     d data[outer, indices[i], inner] += dy[outer, i, inner]
  *
  * Numbers are int64 or int32 and may have any shape; a negative one counts from the end. One that is out of range gives
- * zeros, and has no gradient: indices are data, and what is not known should not end a query. The gradient is added up in the
- * order of the indices, shard by shard, so that it is the same for any number of threads.
+ * zeros, and has no gradient: indices are data, and what is not known should not end a query. The gradient is added
+ * up in the order of the indices, shard by shard, so that it is the same for any number of threads.
  */
 #include "graph/op_common.h"
 #include "graph/op_list.h"
@@ -67,6 +68,17 @@ static int64_t slice(const gather_prep *p, const ax_tensor *indices, int64_t i)
     return v >= 0 && v < p->length ? v : -1;
 }
 
+/* Single floats (or int32): columns of a table. */
+static void gather_words(const gather_prep *p, const ax_tensor *indices, const uint32_t *data, uint32_t *y)
+{
+    for (int64_t o = 0; o < p->outer; o++, data += p->length)
+        for (int64_t i = 0; i < p->count; i++) {
+            int64_t from = slice(p, indices, i);
+
+            *y++ = from < 0 ? 0 : data[from];
+        }
+}
+
 static void gather_forward(const ax_run *r)
 {
     const gather_prep *p = r->prep;
@@ -74,6 +86,10 @@ static void gather_forward(const ax_run *r)
     const char *data = r->in[0].data;
     char *y = r->out[0].data;
 
+    if (line == sizeof(uint32_t)) {
+        gather_words(p, &r->in[1], r->in[0].data, r->out[0].data);
+        return;
+    }
     for (int64_t o = 0; o < p->outer; o++, data += (size_t) p->length * line)
         for (int64_t i = 0; i < p->count; i++, y += line) {
             int64_t from = slice(p, &r->in[1], i);

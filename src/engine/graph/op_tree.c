@@ -3,9 +3,9 @@
  *
  *     y[row][o] = base[o] + sum over trees, leaf weights for o     (or the mean, the least, the most)
  *
- * Setup puts the trees into the form in which the kernels run them (tree.h). Rows go in blocks that stay in the cache while
- * the trees pass by, a kernel call finds the leaves of up to 64 rows in one tree. Sums are in the order of the trees, in
- * float, so that they depend neither on the batch nor on the instruction set.
+ * Setup puts the trees into the form in which the kernels run them (tree.h). Rows go in blocks that stay in the cache
+ * while the trees pass by, a kernel call finds the leaves of up to 64 rows in one tree. Sums are in the order of the
+ * trees, in float, so that they depend neither on the batch nor on the instruction set.
  *
  * In a tree whose leaves have one weight each, all for the same output, a leaf's payload is that weight. Else it is the
  * leaf's number, and its weights stand in a list.

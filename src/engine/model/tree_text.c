@@ -121,12 +121,17 @@ static void add_texts(printer *p, const ax_front_column *c, const ax_tree_node *
     add(p, listed > 0 ? ")" : "any other text)");
 }
 
+/* "age is missing", "job in (nurse, teacher)", "age <= 30.5 or missing". */
 static ax_status print_branch(printer *p, const ax_tree_node *n, bool yes, int depth, ax_error *err)
 {
     const ax_front_column *c = text_column(p, n->feature);
 
     begin_line(p, depth);
     add_name(p, n->feature);
+    if (!n->equal && isinf(n->threshold) && n->threshold > 0 && !n->missing_yes) {
+        add(p, yes ? " is given" : " is missing");
+        return end_line(p, err);
+    }
     if (c != NULL) {
         add(p, yes ? " in " : " not in ");
         add_texts(p, c, n);

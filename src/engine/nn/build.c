@@ -215,7 +215,8 @@ static ax_status check_table(ax_builder *b, const ax_model_spec *spec, const ax_
         return AX_ERR_INVALID;
     }
     if (spec->input_type != AX_FLOAT || spec->input_rank != 1 || spec->input_dim[0] != width)
-        return ax_fail(b->err, AX_ERR_INVALID, "the rows are not the %lld floats that were prepared", (long long) width);
+        return ax_fail(b->err, AX_ERR_INVALID, "the rows are not the %lld floats that were prepared",
+                       (long long) width);
     return AX_OK;
 }
 

@@ -6,8 +6,8 @@
  *                                                                          last is of the empty text), default_float
  *     node   Concat on axis 1 -> the graph's own input                     named AX_FRONT_NODE
  *
- * A column whose name is taken by a value of the graph gets another one, and keeps its own as doc_string. What is made up
- * begins with a prefix that no name has.
+ * A column whose name is taken by a value of the graph gets another one, and keeps its own as doc_string. What is
+ * made up begins with a prefix that no name has.
  */
 #ifndef AX_ONNX_FRONT_H
 #define AX_ONNX_FRONT_H

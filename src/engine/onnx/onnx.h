@@ -3,7 +3,9 @@
  *
  * Written: one ModelProto; weights as initializers with raw_data, or, without weights, as external tensors
  * whose location is AX_WEIGHT_LOCATION (their bytes live in rows). The opset is AX_OPSET, or what the
- * newest operator in use needs.
+ * newest operator in use needs; ai.onnx.ml stands beside it when an operator of that domain is in use. What stands in
+ * front of the graph's input (graph/front.h) is written as inputs and nodes of its own, and taken off by the reader
+ * (onnx/front.h).
  *
  * Read: hostile bytes. Every length is checked against the bytes that remain, messages nest as deep as
  * ONNX's own (no recursion on what the bytes say: subgraphs are refused), nodes, values and ranks have the

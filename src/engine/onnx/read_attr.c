@@ -2,8 +2,8 @@
  * read_attr.c: an operator's attribute from ONNX bytes.
  *
  * A list comes packed in one field, or number by number in fields of their own, or in a mixture of both: it grows by
- * doubling in the working arena. A strings list repeats itself (the modes of a forest's nodes), so equal neighbours share
- * their bytes.
+ * doubling in the working arena. A strings list repeats itself (the modes of a forest's nodes), so equal neighbours
+ * share their bytes.
  */
 #include "onnx/reader.h"
 

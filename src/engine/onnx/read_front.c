@@ -23,7 +23,8 @@ typedef struct front_bytes {
 
 static ax_status unsupported(ax_reader *r)
 {
-    return ax_fail(r->err, AX_ERR_UNSUPPORTED, "the model has inputs that are texts, in another form than this engine's");
+    return ax_fail(r->err, AX_ERR_UNSUPPORTED,
+                   "the model has inputs that are texts, in another form than this engine's");
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------- */

@@ -7,8 +7,8 @@
  *     target               the mean of the target where the text stands, drawn towards the mean of all rows as if
  *                          PRIOR rows of that kind had been seen besides
  *
- * Codes go to the most frequent categories; every other text, seen or not, is code n_codes. A missing text stays NaN; for
- * the target encoding it is a category like any other.
+ * Codes go to the most frequent categories; every other text, seen or not, is code n_codes. A missing text stays NaN;
+ * for the target encoding it is a category like any other.
  *
  * A row's own target must not be in the number that stands for its text, or a model learns to read it there. So target
  * means are out of fold: the rows of a training fall into FOLDS folds by a hash of their number and the seed, and
@@ -20,6 +20,7 @@
 
 #define FOLDS 5
 #define PRIOR 20.0
+#define RARE_ROWS 10 /* a text in fewer rows has no code of its own for trees */
 #define POLL_ROWS 256
 
 /* Sums over the rows of one text column: (n_categories + 1, FOLDS), the last line for missing ones. */
@@ -206,12 +207,30 @@ static ax_status order_codes(encoder *c, int i, int *category)
     return AX_OK;
 }
 
+/*
+ * Codes in the order of the target's mean know the target. Of a text that few rows have it is known too well: trees would
+ * learn the rows by heart. These texts share the code of the others, unless the column's options say how many there are.
+ */
+static int frequent_codes(const encoder *c, int i)
+{
+    const ax_text_codes *t = c->p->text[i];
+    int64_t rare = AX_MIN(RARE_ROWS, AX_MAX(c->d->rows / 50, 2));
+    int n = AX_MIN(t->n_seen, most_codes(c->p, t));
+
+    if (c->p->family != AX_FAMILY_TREES || t->encode != AX_ENCODE_ORDINAL || c->text[i].sum == NULL ||
+        c->p->options[c->p->element[t->at].column].categories > 0)
+        return n;
+    while (n > 0 && t->count[t->order[n - 1]] < rare)
+        n--;
+    return n;
+}
+
 static ax_status make_codes(encoder *c, int i)
 {
     ax_text_codes *t = c->p->text[i];
     int *category;
 
-    t->n_codes = AX_MIN(t->n_seen, most_codes(c->p, t));
+    t->n_codes = frequent_codes(c, i);
     t->rest = t->n_codes < t->n_seen;
     t->otherwise = (float) t->n_codes;
     category = ax_arena_array(c->work, (size_t) t->n_codes, sizeof(*category));

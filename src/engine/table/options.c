@@ -47,8 +47,8 @@ static const option_row rows[] = {
       "Whether the channels come last or first in input_shape and in the rows."},
      TEXT, 0, ANY, "channels_last|channels_first"},
     {{"columns", "object", "",
-      "How each of a table's columns is prepared: {\"age\": {\"impute\": \"median\", \"scale\": \"robust\"}}; keys are impute, "
-      "fill_value, scale, clip, missing_indicator, encode, categories, buckets, output_dim and type."},
+      "How each of a table's columns is prepared: {\"age\": {\"impute\": \"median\", \"scale\": \"robust\"}}; "
+      "keys are impute, fill_value, scale, clip, missing_indicator, encode, categories, buckets, output_dim and type."},
      OBJECT, 0, ANY, NULL},
     {{"exclude", "array", "", "Names of columns that are not learned from."},
      TEXTS, 0, ANY, NULL},

@@ -11,6 +11,7 @@
 #include "table/prepare.h"
 
 #define MAX_COLUMNS 100000
+#define MAX_CATEGORIES (1 << 24) /* whole numbers that a float can tell apart */
 
 /* ---- the columns ----------------------------------------------------------------------------- */
 
@@ -82,6 +83,9 @@ static ax_status check_columns(const ax_preparation_spec *spec, const ax_dataset
 
         if (c->width < 1 || c->width > d->width || (c->text && c->width != 1) || c->n_categories < 0)
             return ax_fail(err, AX_ERR_INVALID, "column \"%s\" cannot have %lld floats", c->name, (long long) c->width);
+        if (c->n_categories > MAX_CATEGORIES)
+            return ax_fail(err, AX_ERR_LIMIT, "column \"%s\" has more than %d different texts", c->name,
+                           MAX_CATEGORIES);
         width += c->width;
     }
     if (d->type != AX_FLOAT || width != d->width)

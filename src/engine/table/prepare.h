@@ -52,7 +52,8 @@ typedef struct ax_column_options {
     bool excluded;
 } ax_column_options;
 
-/* Fills out[0..n): defaults, "columns" and "exclude". AX_ERR_UNKNOWN for names, AX_ERR_INVALID for what makes no sense. */
+/* Fills out[0..n): defaults, "columns" and "exclude". AX_ERR_UNKNOWN for names, AX_ERR_INVALID for what makes no
+ * sense. */
 ax_status ax_column_options_read(const ax_column *column, int n, const ax_options *options, ax_column_options *out,
                                  ax_error *err);
 ax_status ax_family_of(const char *algorithm, ax_family *out, ax_error *err);

@@ -34,8 +34,9 @@ static ax_status check_codes(const ax_element *e, ax_error *err)
         for (int k = 0; k < e->n_levels && e->level[k] == floorf(e->level[k]); k++)
             if (k == e->n_levels - 1)
                 return AX_OK;
-    ax_fail(err, AX_ERR_INVALID, "column \"%s\" cannot be a category for trees: its values are not all whole numbers from "
-                                 "0 to %d", e->summary.name, AX_TREE_CATEGORIES - 1);
+    ax_fail(err, AX_ERR_INVALID,
+            "column \"%s\" cannot be a category for trees: its values are not all whole numbers from 0 to %d",
+            e->summary.name, AX_TREE_CATEGORIES - 1);
     ax_hint(err, "Cast it to text in the query.");
     return AX_ERR_INVALID;
 }

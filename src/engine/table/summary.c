@@ -174,7 +174,8 @@ double ax_quantile(const float *sorted, int64_t count, double q)
 static ax_status count_block(const float *x, int64_t rows, int64_t width, int n_categories, int64_t *count,
                              ax_error *err)
 {
-    for (int64_t r = 0; r < rows; r++) {
+    /* without categories: a column that the caller has left out, and did not read */
+    for (int64_t r = 0; n_categories > 0 && r < rows; r++) {
         float v = x[r * width];
 
         if (isnan(v))

@@ -16,8 +16,8 @@ const ax_front_column *ax_preparation_front(const ax_preparation *p, int *n);
 int64_t ax_preparation_row_width(const ax_preparation *p);
 
 /*
- * Adds the nodes that turn the row (value `input`, (batch, row width)) into `*width` finite floats: *out, (batch, *width).
- * Embeddings are trainable weights of theirs.
+ * Adds the nodes that turn the row (value `input`, (batch, row width)) into `*width` finite floats: *out, (batch,
+ * *width). Embeddings are trainable weights of theirs. For trees there are none: *out is the row itself.
  */
 ax_status ax_preparation_add(const ax_preparation *p, ax_graph *g, int input, int *out, int64_t *width,
                              ax_error *err);

@@ -39,7 +39,7 @@ typedef struct ax_tree {
     bool equal; /* some rule is == */
 } ax_tree;
 
-/* The payloads of the leaves that n rows (at most AX_TREE_ROWS) of `width` numbers end in. nan: some number may be NaN. */
+/* The payloads of the leaves that n rows (at most AX_TREE_ROWS) of `width` numbers end in. nan: some may be NaN. */
 typedef void (*ax_descend_fn)(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload);
 
 void ax_descend_baseline(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload);

@@ -1,6 +1,6 @@
 /*
- * tree_avx512.c: the way down with AVX-512, 16 rows a vector and four vectors at once. The first levels find a branch by
- * permuting registers, so that only the rows' own numbers are gathered.
+ * tree_avx512.c: the way down with AVX-512, 16 rows a vector and four vectors at once. The first levels find a branch
+ * by permuting registers, so that only the rows' own numbers are gathered.
  */
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 

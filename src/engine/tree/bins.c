@@ -1,10 +1,11 @@
 /*
  * bins.c: see bins.h.
  *
- * Rows are kept as floats in chunks, column by column within a chunk, until there are RAW_BYTES of them. Then the column's
- * floats are turned into bytes: a piece. What the bytes of a piece's column mean is written in its cuts: the edges, how
- * many rows each bin has, and the smallest and the largest value. A later piece uses the cuts of the one before when
- * they share its rows out well enough, as they do unless the rows come in some order; else it makes its own.
+ * Rows are kept as floats in chunks, column by column within a chunk, until there are RAW_BYTES of them. Then the
+ * column's floats are turned into bytes: a piece. What the bytes of a piece's column mean is written in its cuts: the
+ * edges, how many rows each bin has, and the smallest and the largest value. A later piece uses the cuts of the one
+ * before when they share its rows out well enough, as they do unless the rows come in some order; else it makes its
+ * own.
  *
  * At the end the cuts of each column are put together. One: its bins are the table's. Several: they are cut once more,
  * with bins as points, and each bin of a piece becomes the bin of the table where its middle lies. So a column with few

@@ -8,10 +8,10 @@
  *
  * A category's codes (whole numbers from 0) have a bin each, up to 255 of them; the caller keeps to that.
  *
- * Rows are appended as floats and read once. Up to RAW_BYTES (64 MB) are kept as they come and binned at the end. What is
- * more is binned piece by piece, by the edges of the first piece as long as they share the rows out well, else by
- * the piece's own; the pieces' bins are mapped to common ones when the table is closed. So a table takes one byte
- * a value and a constant. A column whose distribution jumps between pieces may have some rows in a bin beside theirs.
+ * Rows are appended as floats and read once. Up to RAW_BYTES (64 MB) are kept as they come and binned at the end. What
+ * is more is binned piece by piece, by the edges of the first piece as long as they share the rows out well, else by
+ * the piece's own; the pieces' bins are mapped to common ones when the table is closed. So a table takes one byte a
+ * value and a constant. A column whose distribution jumps between pieces may have some rows in a bin beside theirs.
  */
 #ifndef AX_BINS_H
 #define AX_BINS_H

@@ -90,27 +90,27 @@ static bool take_columns(ax_booster *b)
     return true;
 }
 
-static void start_scores(ax_booster *b)
+static ax_status start_scores(ax_booster *b, float *score, int64_t n, ax_error *err)
 {
-    for (int k = 0; k < b->outputs; k++) {
-        for (int64_t i = 0; i < b->n; i++)
-            b->score[k * b->n + i] = b->base[k];
-        for (int64_t i = 0; i < b->valid.n && b->valid.bins != NULL; i++)
-            b->valid_score[k * b->valid.n + i] = b->base[k];
-    }
+    for (int k = 0; k < b->outputs; k++)
+        for (int64_t i = 0; i < n; i++) {
+            if (i % ROW_BLOCK == 0 && !ax_may_continue(&b->work.env))
+                return ax_cancelled(err);
+            score[k * n + i] = b->base[k];
+        }
+    return AX_OK;
 }
 
 static ax_status set_up(ax_booster *b, ax_error *err)
 {
-    AX_TRY(tiles_make(b, err));
+    AX_TRY(ax_boost_make_tiles(b, err));
     if (!take_rows(b) || !take_histograms(b) || !take_columns(b))
         return ax_nomem(err);
-    memset(b->score, 0, (size_t) b->outputs * (size_t) b->n * sizeof(float));
-    AX_TRY(loss_base(b, err));
-    start_scores(b);
-    for (int64_t i = 0; i < b->n; i++)
-        b->index[i] = (int32_t) i;
-    return AX_OK;
+    memset(b->base, 0, (size_t) b->outputs * sizeof(*b->base));
+    AX_TRY(start_scores(b, b->score, b->n, err)); /* zero: what is left of the targets is they themselves */
+    AX_TRY(ax_boost_loss_base(b, err));
+    AX_TRY(start_scores(b, b->score, b->n, err));
+    return b->valid.bins != NULL ? start_scores(b, b->valid_score, b->valid.n, err) : AX_OK;
 }
 
 ax_status ax_booster_create(const ax_env *env, const ax_boost_rows *train, const ax_boost_rows *valid,
@@ -145,17 +145,20 @@ ax_status ax_booster_create(const ax_env *env, const ax_boost_rows *train, const
 /* ---- rounds ------------------------------------------------------------------------------------ */
 
 /* The rows of the round: each with the same chance. */
-static void sample_rows(ax_booster *b)
+static ax_status sample_rows(ax_booster *b, ax_error *err)
 {
     uint64_t key = ax_rng_make(b->params.seed, (uint64_t) b->rounds ^ (UINT64_C(9) << 60)).key;
-    uint64_t limit = (uint64_t) (b->params.subsample * 0x1p53);
+    uint64_t limit = (uint64_t) (AX_MAX(b->params.subsample, 0) * 0x1p53);
     bool all = b->params.subsample >= 1;
 
     b->sampled = 0;
     for (int64_t i = 0; i < b->n; i++) {
+        if (i % ROW_BLOCK == 0 && !ax_may_continue(&b->work.env))
+            return ax_cancelled(err);
         b->index[b->sampled] = (int32_t) i;
         b->sampled += all || (ax_rng_at(key, (uint64_t) i) >> 11) < limit;
     }
+    return AX_OK;
 }
 
 /* Is the training over, by the loss of valid? */
@@ -167,7 +170,7 @@ static ax_status watch(ax_booster *b, ax_error *err)
         b->best_round = b->rounds;
         return AX_OK;
     }
-    AX_TRY(loss_mean(b, true, &b->valid_loss, err));
+    AX_TRY(ax_boost_loss_mean(b, true, &b->valid_loss, err));
     if (b->valid_loss < b->best_loss || b->best_round == 0) {
         b->best_loss = b->valid_loss;
         b->best_round = b->rounds;
@@ -180,13 +183,13 @@ static ax_status watch(ax_booster *b, ax_error *err)
 
 static ax_status grow_round(ax_booster *b, ax_error *err)
 {
-    AX_TRY(loss_prepare(b, err));
+    AX_TRY(ax_boost_loss_prepare(b, err));
     for (int k = 0; k < b->outputs; k++) {
-        AX_TRY(loss_gradients(b, k, err));
-        sample_rows(b);
-        AX_TRY(tree_grow(b, k, err));
+        AX_TRY(ax_boost_loss_gradients(b, k, err));
+        AX_TRY(sample_rows(b, err));
+        AX_TRY(ax_boost_grow_tree(b, k, err));
     }
-    if (!growing_room(&b->work.env, &b->round_nodes, 2, sizeof(int64_t)))
+    if (!ax_boost_growing_room(&b->work.env, &b->round_nodes, 2, sizeof(int64_t)))
         return ax_nomem(err);
     return AX_OK;
 }
@@ -230,8 +233,8 @@ void ax_booster_loss(const ax_booster *booster, double *train, double *valid)
 
     if (!b->loss_known) {
         b->train_loss = b->valid_loss = NAN;
-        b->loss_known = loss_mean(b, false, &b->train_loss, &err) == AX_OK;
-        if (b->valid.bins != NULL && loss_mean(b, true, &b->valid_loss, &err) != AX_OK)
+        b->loss_known = ax_boost_loss_mean(b, false, &b->train_loss, &err) == AX_OK;
+        if (b->valid.bins != NULL && ax_boost_loss_mean(b, true, &b->valid_loss, &err) != AX_OK)
             b->loss_known = false;
     }
     *train = b->train_loss;

@@ -1,9 +1,10 @@
 /*
  * boost.h: gradient boosting on histograms.
  *
- * The names, defaults and formulas are XGBoost's (tree_method hist): a round adds one tree (one a class for softmax) that
- * is grown by second order gain with L1/L2, gamma and min_child_weight; a missing value goes the way that gains more;
- * categories split one against the rest or, ordered by gradient over hessian, one side against the other.
+ * The names, defaults and formulas are XGBoost's (tree_method hist): a round adds one tree (one a class for softmax)
+ * that is grown by second order gain with L1/L2, gamma and min_child_weight; a missing value goes the way that gains
+ * more; categories split one against the rest or, in the order of their codes, one side against the other: the caller
+ * numbers them by the mean of the target.
  */
 #ifndef AX_BOOST_H
 #define AX_BOOST_H

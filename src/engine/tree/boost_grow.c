@@ -1,19 +1,19 @@
 /*
  * boost_grow.c: a tree.
  *
- * The rows of a leaf are a piece of booster.index, in ascending order. Leaves that may be split wait in `leaves` with the
- * best split that was found for them; a step takes some (depth-wise: those of the lowest depth; leaf-wise: the one that
- * gains most), parts their rows, makes the histograms of the children, and searches those. A leaf whose children are
- * at the last depth needs neither.
+ * The rows of a leaf are a piece of booster.index, in ascending order. Leaves that may be split wait in `leaves` with
+ * the best split that was found for them; a step takes some (depth-wise: those of the lowest depth; leaf-wise: the one
+ * that gains most), parts their rows, makes the histograms of the children, and searches those. A leaf whose children
+ * are at the last depth needs neither.
  *
- * A waiting leaf keeps its histogram in a slot, so that only its smaller child has to read rows. Slots are few: when none is
- * free, the leaf that will be split last loses its own, and both its children read rows.
+ * A waiting leaf keeps its histogram in a slot, so that only its smaller child has to read rows. Slots are few: when
+ * none is free, the leaf that will be split last loses its own, and both its children read rows.
  */
 #include <math.h>
 
 #include "tree/boost_private.h"
 
-bool growing_room(const ax_env *env, growing *a, int64_t more, size_t size)
+bool ax_boost_growing_room(const ax_env *env, growing *a, int64_t more, size_t size)
 {
     int64_t room = AX_MAX(a->room, 16);
     void *data;
@@ -92,8 +92,8 @@ static ax_status add_nodes(ax_booster *b, int n, ax_error *err)
 
     if (b->nodes.n > INT32_MAX - n)
         return ax_fail(err, AX_ERR_LIMIT, "the trees have more than %d nodes", INT32_MAX);
-    if (!growing_room(env, &b->nodes, n, sizeof(ax_tree_node)) ||
-        !growing_room(env, &b->bin_nodes, n, sizeof(bin_node)))
+    if (!ax_boost_growing_room(env, &b->nodes, n, sizeof(ax_tree_node)) ||
+        !ax_boost_growing_room(env, &b->bin_nodes, n, sizeof(bin_node)))
         return ax_nomem(err);
     memset((ax_tree_node *) b->nodes.data + b->nodes.n, 0, (size_t) n * sizeof(ax_tree_node));
     memset((bin_node *) b->bin_nodes.data + b->bin_nodes.n, 0, (size_t) n * sizeof(bin_node));
@@ -199,9 +199,8 @@ static void part_stretch(void *arg, int task)
         int32_t r = row[i];
         int yes = side[bins[(int64_t) r * t->width]];
 
-        other[front] = r;
+        other[front] = other[back] = r; /* the one too many is overwritten later */
         front += yes;
-        other[back] = yes ? other[back] : r;
         back -= !yes;
     }
     s->yes = front - s->from;
@@ -277,7 +276,7 @@ static ax_status part_rows(ax_booster *b, const leaf *l, int n, int64_t *yes, ax
 
 static ax_status end_leaf(ax_booster *b, const leaf *l, ax_error *err)
 {
-    if (!growing_room(&b->work.env, &b->ends, 1, sizeof(leaf)))
+    if (!ax_boost_growing_room(&b->work.env, &b->ends, 1, sizeof(leaf)))
         return ax_nomem(err);
     ((leaf *) b->ends.data)[b->ends.n++] = *l;
     return AX_OK;
@@ -288,13 +287,13 @@ static ax_status settle(ax_booster *b, leaf *l, int at, ax_error *err)
 {
     l->best = (split){0};
     for (int t = 0; t < b->tiles; t++)
-        if (split_is_better(&b->found[at * b->tiles + t], &l->best))
+        if (ax_boost_split_is_better(&b->found[at * b->tiles + t], &l->best))
             l->best = b->found[at * b->tiles + t];
     if (!(l->best.gain > 0)) {
         give_slot(b, l);
         return end_leaf(b, l, err);
     }
-    if (!growing_room(&b->work.env, &b->leaves, 1, sizeof(leaf)))
+    if (!ax_boost_growing_room(&b->work.env, &b->leaves, 1, sizeof(leaf)))
         return ax_nomem(err);
     ((leaf *) b->leaves.data)[b->leaves.n++] = *l;
     return AX_OK;
@@ -336,8 +335,8 @@ static void set_bounds(const ax_booster *b, const leaf *l, leaf *yes, leaf *no)
     yes->upper = no->upper = l->upper;
     if (way == 0)
         return;
-    middle = 0.5 * (leaf_weight(&b->params, yes->g, yes->h, l->lower, l->upper) +
-                    leaf_weight(&b->params, no->g, no->h, l->lower, l->upper));
+    middle = 0.5 * (ax_boost_leaf_weight(&b->params, yes->g, yes->h, l->lower, l->upper) +
+                    ax_boost_leaf_weight(&b->params, no->g, no->h, l->lower, l->upper));
     if (way > 0)
         yes->upper = no->lower = middle;
     else
@@ -417,7 +416,7 @@ static ax_status grow_step(ax_booster *b, step *s, ax_error *err)
         AX_TRY(split_leaf(b, s, i, err));
     if (s->pairs == 0)
         return AX_OK;
-    AX_TRY(histograms_make(b, s->pair, s->pairs, err));
+    AX_TRY(ax_boost_make_histograms(b, s->pair, s->pairs, err));
     for (int i = 0; i < s->pairs; i++) {
         bool yes_first = s->pair[i].small->node < s->pair[i].large->node;
 
@@ -438,7 +437,7 @@ static ax_status grow_root(ax_booster *b, int output, ax_error *err)
     AX_TRY(add_nodes(b, 1, err));
     root.slot = take_slot(b);
     mask_leaf(b, output, &root, 0);
-    AX_TRY(histograms_make(b, &pair, 1, err));
+    AX_TRY(ax_boost_make_histograms(b, &pair, 1, err));
     return settle(b, &root, 0, err);
 }
 
@@ -487,10 +486,10 @@ static ax_status write_leaves(ax_booster *b, ax_error *err)
 {
     const leaf *end = b->ends.data;
 
-    if (!growing_room(&b->work.env, &b->values, b->ends.n, sizeof(float)))
+    if (!ax_boost_growing_room(&b->work.env, &b->values, b->ends.n, sizeof(float)))
         return ax_nomem(err);
     for (int64_t i = 0; i < b->ends.n; i++) {
-        double w = leaf_weight(&b->params, end[i].g, end[i].h, end[i].lower, end[i].upper);
+        double w = ax_boost_leaf_weight(&b->params, end[i].g, end[i].h, end[i].lower, end[i].upper);
         float value = (float) (b->params.learning_rate * w);
 
         if (!isfinite(value))
@@ -594,19 +593,20 @@ static void start_tree(ax_booster *b, int output)
     mask_tree(b, output);
 }
 
-ax_status tree_grow(ax_booster *b, int output, ax_error *err)
+ax_status ax_boost_grow_tree(ax_booster *b, int output, ax_error *err)
 {
     const ax_env *env = &b->work.env;
     float *score = b->score + output * b->n;
 
     start_tree(b, output);
-    if (!growing_room(env, &b->roots, 1, sizeof(int32_t)) || !growing_room(env, &b->ats, 1, sizeof(int32_t)))
+    if (!ax_boost_growing_room(env, &b->roots, 1, sizeof(int32_t)) ||
+        !ax_boost_growing_room(env, &b->ats, 1, sizeof(int32_t)))
         return ax_nomem(err);
     AX_TRY(grow_root(b, output, err));
     AX_TRY(grow_branches(b, output, err));
     AX_TRY(write_leaves(b, err));
-    if (loss_has_quantile_leaves(b))
-        AX_TRY(loss_quantile_leaves(b, err));
+    if (ax_boost_loss_has_quantile_leaves(b))
+        AX_TRY(ax_boost_loss_quantile_leaves(b, err));
     if (b->sampled == b->n)
         AX_TRY(add_by_leaf(b, score, err));
     else

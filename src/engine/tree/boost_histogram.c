@@ -1,9 +1,9 @@
 /*
  * boost_histogram.c: sums of gradients by bin.
  *
- * This is where the time goes: each row of a node adds its gradient and hessian to one bin of every column. A task takes
- * the rows of a node (or a fixed part of many) and the columns of a tile, in order; parts are added in order too. So the
- * sums do not depend on the threads.
+ * This is where the time goes: each row of a node adds its gradient and hessian to one bin of every column. A task
+ * takes the rows of a node (or a fixed part of many) and the columns of a tile, in order; parts are added in order
+ * too. So the sums do not depend on the threads.
  */
 #include "tree/boost_private.h"
 
@@ -35,7 +35,7 @@ static void fill_task(void *arg, int block)
         fill_tile(b, &b->tile[t], from, to);
 }
 
-ax_status tiles_make(ax_booster *b, ax_error *err)
+ax_status ax_boost_make_tiles(ax_booster *b, ax_error *err)
 {
     const ax_env *env = &b->work.env;
 
@@ -201,7 +201,7 @@ static void sum_root(const ax_booster *b, leaf *l, const tile *t)
 
 static void search_leaf(const making *m, const leaf *l, int at, const tile *t, int tile_number)
 {
-    split_search(m->b, l, slot_hist(m->b, l->slot) + (int64_t) t->first * HIST_BINS, t,
+    ax_boost_split_search(m->b, l, slot_hist(m->b, l->slot) + (int64_t) t->first * HIST_BINS, t,
                  m->b->mask + (int64_t) at * m->b->columns, &m->b->found[at * m->b->tiles + tile_number]);
 }
 
@@ -241,7 +241,7 @@ static void set_root_sums(ax_booster *b, leaf *root)
         }
 }
 
-ax_status histograms_make(ax_booster *b, const sibling_pair *pair, int pairs, ax_error *err)
+ax_status ax_boost_make_histograms(ax_booster *b, const sibling_pair *pair, int pairs, ax_error *err)
 {
     making m = {.b = b, .pair = pair};
 

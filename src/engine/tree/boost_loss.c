@@ -111,7 +111,7 @@ static void gradient_task(void *arg, int block)
     }
 }
 
-ax_status loss_gradients(ax_booster *b, int output, ax_error *err)
+ax_status ax_boost_loss_gradients(ax_booster *b, int output, ax_error *err)
 {
     filling f = {.b = b, .k = ax_kernels_get(), .output = output};
 
@@ -143,7 +143,7 @@ static void norm_task(void *arg, int block)
     }
 }
 
-ax_status loss_prepare(ax_booster *b, ax_error *err)
+ax_status ax_boost_loss_prepare(ax_booster *b, ax_error *err)
 {
     if (b->params.loss != AX_BOOST_SOFTMAX)
         return AX_OK;
@@ -209,7 +209,7 @@ static void mean_task(void *arg, int block)
     a->sum[2 * block + 1] = weight;
 }
 
-ax_status loss_mean(ax_booster *b, bool valid, double *mean, ax_error *err)
+ax_status ax_boost_loss_mean(ax_booster *b, bool valid, double *mean, ax_error *err)
 {
     averaging a = {.b = b, .rows = valid ? &b->valid : &b->train, .score = valid ? b->valid_score : b->score,
                    .sum = b->block_sum};
@@ -246,8 +246,8 @@ static float left_of(const left_over *l, int64_t i, double *weight)
     return l->b->train.values[row] - l->b->score[local];
 }
 
-/* The smallest number such that it and all below have more than `target` of the weight (or, `reach`: at least). By digits of
- * the numbers' keys, from the highest: nothing is sorted. */
+/* The smallest number such that it and all below have more than `target` of the weight (or, `reach`: at least). By
+ * digits of the numbers' keys, from the highest: nothing is sorted. */
 static float select_weight(const left_over *l, double target, bool reach)
 {
     double sum[DIGITS], before = 0, w;
@@ -311,7 +311,7 @@ static double alpha_of(const ax_booster *b)
     return b->params.loss == AX_BOOST_ABSOLUTE ? 0.5 : b->params.quantile;
 }
 
-bool loss_has_quantile_leaves(const ax_booster *b)
+bool ax_boost_loss_has_quantile_leaves(const ax_booster *b)
 {
     return b->params.loss == AX_BOOST_ABSOLUTE || b->params.loss == AX_BOOST_QUANTILE;
 }
@@ -328,7 +328,7 @@ static void quantile_task(void *arg, int task)
     ((float *) b->values.data)[((ax_tree_node *) b->nodes.data)[l->node].leaf] = value;
 }
 
-ax_status loss_quantile_leaves(ax_booster *b, ax_error *err)
+ax_status ax_boost_loss_quantile_leaves(ax_booster *b, ax_error *err)
 {
     return ax_work_run(&b->work, quantile_task, b, (int) b->ends.n, err);
 }
@@ -371,7 +371,7 @@ static ax_status base_of_data(ax_booster *b, ax_error *err)
 {
     double mean = 0;
 
-    if (loss_has_quantile_leaves(b))
+    if (ax_boost_loss_has_quantile_leaves(b))
         return ax_work_run(&b->work, base_quantile_task, b, 1, err);
     for (int k = 0; k < b->outputs; k++) {
         bool classes = b->params.loss == AX_BOOST_SOFTMAX || b->params.loss == AX_BOOST_LOGISTIC;
@@ -386,7 +386,7 @@ static ax_status base_of_data(ax_booster *b, ax_error *err)
     return AX_OK;
 }
 
-ax_status loss_base(ax_booster *b, ax_error *err)
+ax_status ax_boost_loss_base(ax_booster *b, ax_error *err)
 {
     double base = b->params.base_score;
 

@@ -7,8 +7,8 @@
  *   boost_histogram.c  sums of gradients by bin
  *   boost_split.c      the best split of a node by its histogram
  *
- * The rows of the training are numbered anew from 0 ("local"), and their bytes are copied into tiles: eight columns of a
- * row lie together, so one load brings eight bins, and the histograms of a tile's columns fit into the first cache.
+ * The rows of the training are numbered anew from 0 ("local"), and their bytes are copied into tiles: eight columns of
+ * a row lie together, so one load brings eight bins, and the histograms of a tile's columns fit into the first cache.
  */
 #ifndef AX_BOOST_PRIVATE_H
 #define AX_BOOST_PRIVATE_H
@@ -136,21 +136,21 @@ static inline float row_weight(const ax_boost_params *p, const ax_boost_rows *ro
 }
 
 /* Makes room for `more` entries of `size` bytes. */
-bool growing_room(const ax_env *env, growing *a, int64_t more, size_t size);
+bool ax_boost_growing_room(const ax_env *env, growing *a, int64_t more, size_t size);
 
 /* ---- boost_loss.c ----------------------------------------------------------------------------- */
 
 /* base; needs index and other as scratch. */
-ax_status loss_base(ax_booster *b, ax_error *err);
+ax_status ax_boost_loss_base(ax_booster *b, ax_error *err);
 /* norm, at the start of a round. */
-ax_status loss_prepare(ax_booster *b, ax_error *err);
+ax_status ax_boost_loss_prepare(ax_booster *b, ax_error *err);
 /* gradient, of an output. */
-ax_status loss_gradients(ax_booster *b, int output, ax_error *err);
-bool loss_has_quantile_leaves(const ax_booster *b);
+ax_status ax_boost_loss_gradients(ax_booster *b, int output, ax_error *err);
+bool ax_boost_loss_has_quantile_leaves(const ax_booster *b);
 /* Puts quantiles of what is left into the values of the ends. */
-ax_status loss_quantile_leaves(ax_booster *b, ax_error *err);
+ax_status ax_boost_loss_quantile_leaves(ax_booster *b, ax_error *err);
 /* Means over the rows of the training, or of valid. */
-ax_status loss_mean(ax_booster *b, bool valid, double *mean, ax_error *err);
+ax_status ax_boost_loss_mean(ax_booster *b, bool valid, double *mean, ax_error *err);
 
 /* ---- boost_histogram.c ------------------------------------------------------------------------ */
 
@@ -161,22 +161,22 @@ typedef struct sibling_pair {
     bool both;
 } sibling_pair;
 
-ax_status tiles_make(ax_booster *b, ax_error *err);
+ax_status ax_boost_make_tiles(ax_booster *b, ax_error *err);
 /* Sums by bin of the pairs' rows, and the best splits into found[2 * pair] (small), [2 * pair + 1] (large), by mask. */
-ax_status histograms_make(ax_booster *b, const sibling_pair *pair, int pairs, ax_error *err);
+ax_status ax_boost_make_histograms(ax_booster *b, const sibling_pair *pair, int pairs, ax_error *err);
 
 /* ---- boost_split.c ---------------------------------------------------------------------------- */
 
 /* The best split of a leaf by the columns of a tile; mask (columns): those that may be used. */
-void split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
+void ax_boost_split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
                   split *best);
 /* The value of a leaf of these sums, before the learning rate. */
-double leaf_weight(const ax_boost_params *p, double g, double h, double lower, double upper);
-bool split_is_better(const split *a, const split *b);
+double ax_boost_leaf_weight(const ax_boost_params *p, double g, double h, double lower, double upper);
+bool ax_boost_split_is_better(const split *a, const split *b);
 
 /* ---- boost_grow.c ----------------------------------------------------------------------------- */
 
 /* One tree for an output: appended to the forest's arrays; scores are brought up to date. */
-ax_status tree_grow(ax_booster *b, int output, ax_error *err);
+ax_status ax_boost_grow_tree(ax_booster *b, int output, ax_error *err);
 
 #endif /* AX_BOOST_PRIVATE_H */

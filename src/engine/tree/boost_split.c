@@ -17,7 +17,7 @@ static double shrink(double g, double alpha)
     return g > alpha ? g - alpha : g < -alpha ? g + alpha : 0;
 }
 
-double leaf_weight(const ax_boost_params *p, double g, double h, double lower, double upper)
+double ax_boost_leaf_weight(const ax_boost_params *p, double g, double h, double lower, double upper)
 {
     double w;
 
@@ -35,7 +35,7 @@ static double score_of(const ax_boost_params *p, double g, double h, double w)
     return -(2 * g * w + (h + p->reg_lambda) * w * w + 2 * p->reg_alpha * fabs(w));
 }
 
-bool split_is_better(const split *a, const split *b)
+bool ax_boost_split_is_better(const split *a, const split *b)
 {
     return a->gain > b->gain;
 }
@@ -100,8 +100,8 @@ static void consider(search *s, int bin, bool equal, bool missing_yes, double g,
 
     if (h < s->least || rest_h < s->least)
         return;
-    yes = leaf_weight(s->p, g, h, s->l->lower, s->l->upper);
-    no = leaf_weight(s->p, rest_g, rest_h, s->l->lower, s->l->upper);
+    yes = ax_boost_leaf_weight(s->p, g, h, s->l->lower, s->l->upper);
+    no = ax_boost_leaf_weight(s->p, rest_g, rest_h, s->l->lower, s->l->upper);
     if ((s->monotone > 0 && yes > no) || (s->monotone < 0 && yes < no))
         return;
     score = score_of(s->p, g, h, yes) + score_of(s->p, rest_g, rest_h, no);
@@ -147,14 +147,14 @@ static void take_best(const search *s, int column, double own, bool missing, spl
         return;
     found.g_no = s->g - s->g_yes;
     found.h_no = s->h - s->h_yes;
-    yes = leaf_weight(s->p, found.g_yes, found.h_yes, s->l->lower, s->l->upper);
-    no = leaf_weight(s->p, found.g_no, found.h_no, s->l->lower, s->l->upper);
+    yes = ax_boost_leaf_weight(s->p, found.g_yes, found.h_yes, s->l->lower, s->l->upper);
+    no = ax_boost_leaf_weight(s->p, found.g_no, found.h_no, s->l->lower, s->l->upper);
     found.gain = score_of(s->p, found.g_yes, found.h_yes, yes) + score_of(s->p, found.g_no, found.h_no, no) - own;
     if (!missing)
         found.missing_yes = found.h_yes >= found.h_no;
     if (!(found.gain > LEAST_GAIN) || found.gain < s->p->gamma || !isfinite(found.gain))
         return;
-    if (split_is_better(&found, best))
+    if (ax_boost_split_is_better(&found, best))
         *best = found;
 }
 
@@ -180,10 +180,10 @@ static void search_column(const ax_booster *b, const leaf *l, const pair_sum *hi
     take_best(&s, column, own, missing, best);
 }
 
-void split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
+void ax_boost_split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
                   split *best)
 {
-    double own = score_of(&b->params, l->g, l->h, leaf_weight(&b->params, l->g, l->h, l->lower, l->upper));
+    double own = score_of(&b->params, l->g, l->h, ax_boost_leaf_weight(&b->params, l->g, l->h, l->lower, l->upper));
 
     *best = (split){0};
     for (int c = 0; c < t->columns; c++)

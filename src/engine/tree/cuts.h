@@ -1,9 +1,9 @@
 /*
  * cuts.h: where a column of numbers is cut into bins.
  *
- * What is cut is a list of points in ascending order: a point is a value that some rows have, or (when pieces of a table
- * are put together) a range of values that nobody can tell apart any more. Up to max_bin points have a bin each. More are
- * shared out so that every bin has about as many rows; a value that fills a bin alone has one.
+ * What is cut is a list of points in ascending order: a point is a value that some rows have, or (when pieces of a
+ * table are put together) a range of values that nobody can tell apart any more. Up to max_bin points have a bin each.
+ * More are shared out so that every bin has about as many rows; a value that fills a bin alone has one.
  */
 #ifndef AX_CUTS_H
 #define AX_CUTS_H
@@ -50,8 +50,8 @@ float ax_float_of_key(uint32_t key);
  */
 uint32_t *ax_sort_keys(uint32_t *key, uint32_t *other, int64_t n, bool (*stopped)(void *arg), void *arg);
 
-/* The bin of x: how many of 255 ascending edges are below it. steps: the highest power of two that is at most the number
- * of edges that are not infinite, see ax_search_steps. */
+/* The bin of x: how many of the ascending edges (255, infinite behind the last) are below it. steps: see
+ * ax_search_steps. */
 static inline int ax_bin_of(const float *edge, int steps, float x)
 {
     int at = 0;
@@ -61,6 +61,7 @@ static inline int ax_bin_of(const float *edge, int steps, float x)
     return at;
 }
 
+/* A power of two, for so many bins: half of what the search has to reach. */
 int ax_search_steps(int bins);
 
 #endif /* AX_CUTS_H */

@@ -1,6 +1,6 @@
 /*
- * wood.c: the wood: what is asked is checked, the slots get their memory, trees grow in runs of the pool, and between two runs
- * the finished ones are taken out.
+ * wood.c: the wood: what is asked is checked, the slots get their memory, trees grow in runs of the pool, and between
+ * two runs the finished ones are taken out.
  */
 #include "tree/wood_private.h"
 

@@ -57,7 +57,8 @@ static ax_tree_node as_tree_node(const ax_wood *w, const ax_wood_node *x, int32_
     return out;
 }
 
-static void fill(ax_wood *w)
+/* False: cancelled. */
+static bool fill(ax_wood *w)
 {
     int32_t node = 0, value = 0, n = 0;
 
@@ -71,6 +72,8 @@ static void fill(ax_wood *w)
 
         if (from->node == NULL)
             continue;
+        if (!ax_may_continue(&w->env))
+            return false;
         w->forest_root[n++] = node;
         for (int32_t i = 0; i < from->n_nodes; i++)
             w->forest_node[node + i] = as_tree_node(w, &from->node[i], node, value);
@@ -78,6 +81,7 @@ static void fill(ax_wood *w)
         node += from->n_nodes;
         value += (int32_t) from->n_values;
     }
+    return true;
 }
 
 static ax_status make_forest(ax_wood *w, ax_error *err)
@@ -95,13 +99,15 @@ static ax_status make_forest(ax_wood *w, ax_error *err)
     w->forest_root = ax_alloc(&w->env, (size_t) f.n_trees * sizeof(*w->forest_root));
     if (w->forest_node == NULL || w->forest_value == NULL || w->forest_root == NULL) {
         ax_wood_drop_forest(w);
-        ax_nomem(err);
-        return err->status;
+        return ax_nomem(err);
     }
     f.node = w->forest_node;
     f.value = w->forest_value;
     f.root = w->forest_root;
-    fill(w);
+    if (!fill(w)) {
+        ax_wood_drop_forest(w);
+        return ax_cancelled(err);
+    }
     w->forest = f;
     w->forest_trees = w->finished;
     if (w->finished == w->params.trees)

@@ -131,9 +131,9 @@ static void set_rule(ax_wood_slot *s, ax_wood_node *node, const ax_wood_split *s
     node->bin = split->bin;
     if (only_missing)
         node->bin = AX_BIN_MISSING - 1;
-    else if (!c->category && !split->exact)
+    else if (!c->category && !split->drawn)
         node->bin = middle_edge(c, split->bin, split->next - 1);
-    node->threshold = only_missing ? INFINITY : c->edge[node->bin];
+    node->threshold = only_missing ? INFINITY : split->drawn ? split->threshold : c->edge[node->bin];
 }
 
 /* How many of the rows say yes; they come first, and both parts keep their order. */

@@ -10,14 +10,14 @@
  *   wood_forest.c  the trees as an ax_forest, importances
  *   wood_score.c   the out-of-bag score
  *
- * A slot is a place where one tree at a time grows: a thread's memory. Slots grow side by side in runs of the pool that
- * last about SLICE_NS; a tree that is not ready by then, or whose buffers are full, waits in its slot for the next run.
- * Between the runs the caller's thread takes the finished trees out and gives the full slots more room. What a tree becomes
- * depends on (seed, tree) alone, not on the slot, the run or the clock.
+ * A slot is a place where one tree at a time grows: a thread's memory. Slots grow side by side in runs of the pool
+ * that last about SLICE_NS; a tree that is not ready by then, or whose buffers are full, waits in its slot for the
+ * next run. Between the runs the caller's thread takes the finished trees out and gives the full slots more room. What
+ * a tree becomes depends on (seed, tree) alone, not on the slot, the run or the clock.
  *
- * What a node adds up is `depth` numbers a bin: the weights by class, or the weight and the weighted sum of the targets.
- * The criteria are written as what they subtract, worth(sums), so that a split's gain is
- * worth(yes) + worth(no) - worth(node), and weight * impurity = base - worth with a base that a split leaves as it is:
+ * What a node adds up is `depth` numbers a bin: the weights by class, or the weight and the weighted sum of the
+ * targets. The criteria are written as what they subtract, worth(sums), so that a split's gain is worth(yes) +
+ * worth(no) - worth(node), and weight * impurity = base - worth with a base that a split leaves as it is:
  *
  *   gini      sum of squares / weight                 base: weight
  *   entropy   sum of n log2 n - weight log2 weight     base: 0
@@ -44,7 +44,7 @@ typedef struct ax_wood_sample {
 /* 24 bytes: a tree without a depth limit has nearly as many nodes as its sample has rows. */
 typedef struct ax_wood_node {
     int32_t feature; /* -1: a leaf */
-    int32_t next;    /* a branch: `yes`, `no` is the next one. A leaf: its first number, or -1 - class when it has one class */
+    int32_t next;    /* a branch: `yes`, and `no` is behind it. A leaf: its first number; of one class: -1 - class */
     float threshold;
     uint8_t bin;
     bool equal, missing_yes, kept; /* kept: pruning's mark */
@@ -56,7 +56,8 @@ typedef struct ax_wood_split {
     uint8_t bin, next; /* the last bin that says yes, the first one of the node behind it (numbers) */
     bool equal, missing_yes;
     bool missing;       /* the node has missing values in this column */
-    bool exact;         /* at the edge of `bin`; else in the middle of the gap, found when the split is made */
+    bool drawn;         /* the threshold; else it is in the middle of the gap, which is found when the split is made */
+    float threshold;
     double gain;
 } ax_wood_split;
 
@@ -104,7 +105,7 @@ typedef struct ax_wood_slot {
     int32_t n_sample;
     double root_weight;
 
-    /* Ready trees and then the one that grows. Leaf numbers count from its first value, node numbers from its first node. */
+    /* Ready trees and then the one that grows, whose nodes and values are counted from its first ones. */
     ax_wood_node *node;
     double *risk; /* pruning: weight * impurity of each node */
     float *value; /* pruning: of each node; else of the leaves */

@@ -2,9 +2,9 @@
  * wood_prune.c: minimal cost-complexity pruning (Breiman, Friedman, Olshen and Stone, "Classification and regression
  * trees", 1984, chapter 3).
  *
- * A tree costs the impurity of its leaves, each weighted by its share of the rows, and ccp_alpha a leaf. Cutting the weakest
- * link again and again until none is as weak as ccp_alpha ends in the smallest subtree of least cost, and that one is found
- * from the leaves up: a branch stays when its children cost less than itself as a leaf.
+ * A tree costs the impurity of its leaves, each weighted by its share of the rows, and ccp_alpha a leaf. Cutting the
+ * weakest link again and again until none is as weak as ccp_alpha ends in the smallest subtree of least cost, and that
+ * one is found from the leaves up: a branch stays when its children cost less than itself as a leaf.
  */
 #include "tree/wood_private.h"
 

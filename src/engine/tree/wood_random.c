@@ -1,15 +1,21 @@
 /*
  * wood_random.c: a random split of a column: extra_trees take the best of a few, isolation_forest takes the first.
  *
- * A cut is drawn evenly between the node's smallest and largest number and moved to the nearest edge between two bins, so
- * wide gaps are cut more often than narrow ones. A number is known by its bin only: it stands for the middle between the
- * bin's edges. The outermost bins have one edge; they are taken to be as wide as their neighbours.
+ * A cut is drawn evenly between the node's smallest and largest number and moved to the nearest edge between two bins,
+ * so wide gaps are cut more often than narrow ones. A number is known by its bin only: it stands for the middle
+ * between the bin's edges. The outermost bins have one edge; they are taken to be as wide as their neighbours.
+ *
+ * Where bins hold many numbers the threshold stays where it was drawn: half a bin from the edge at most, by which the
+ * rows of the training are divided. Otherwise all trees would cut at the same few places, and what makes their mean
+ * smooth would be lost (diamonds: the error of extra_trees is 2.1% above that of exact numbers with edges, 0.9%
+ * without).
  */
 #include "tree/wood_private.h"
 
 #include <math.h>
 
 #define BLOCK 65536
+#define MANY_BINS 250 /* a column with more has more numbers than bins, nearly always */
 
 /* A number that stands for a bin; with a single edge there is only one cut, and any number does. */
 static double middle(const ax_bin_column *c, int b)
@@ -46,7 +52,8 @@ static void draw_cut(ax_wood_slot *s, const ax_bin_column *c, int low, int high,
         out->bin = (uint8_t) nearest_edge(c, low, high, t);
     else /* infinities among the edges */
         out->bin = (uint8_t) (low + (int) (u * (high - low)));
-    out->exact = true;
+    out->drawn = true;
+    out->threshold = isfinite(t) && c->n > MANY_BINS ? (float) t : c->edge[out->bin];
 }
 
 /* One of the codes that are there, each as likely as the others. */
@@ -78,8 +85,8 @@ static inline float where(bool yes, float x)
 typedef enum target { VALUES, TWO_CLASSES, CLASSES } target;
 
 /* The sums of the rows that say yes, and how many they are. Missing ones say what missing_yes says. */
-static inline int32_t sum_some(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from, int32_t to,
-                               bool plain, target target)
+static inline int32_t sum_some(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from,
+                               int32_t to, bool plain, target target)
 {
     const ax_wood_sample *sample = v->sample;
     const uint8_t *bin = s->bin;
@@ -109,8 +116,8 @@ static inline int32_t sum_some(ax_wood_slot *s, const ax_wood_view *v, const ax_
     return rows;
 }
 
-static inline int32_t sum_block(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from, int32_t to,
-                                bool plain)
+static inline int32_t sum_block(ax_wood_slot *s, const ax_wood_view *v, const ax_wood_split *split, int32_t from,
+                                int32_t to, bool plain)
 {
     if (s->wood->params.criterion == AX_SQUARED_ERROR)
         return sum_some(s, v, split, from, to, plain, VALUES);
@@ -157,10 +164,11 @@ void ax_wood_try_random(ax_wood_slot *s, const ax_wood_view *v, int32_t column, 
     ax_wood_split split = {.feature = column, .missing = missing};
     bool one = low == high; /* numbers on one side, missing values on the other */
 
+    split.equal = !one && c->category && (ax_rng_next(&s->rng) >> 63) != 0;
     if (one)
         split.bin = (uint8_t) low;
-    else if (c->category && (ax_rng_next(&s->rng) >> 63) != 0)
-        split = (ax_wood_split){.feature = column, .missing = missing, .equal = true, .bin = (uint8_t) draw_code(s, v->n)};
+    else if (split.equal)
+        split.bin = (uint8_t) draw_code(s, v->n);
     else if (c->category)
         split.bin = (uint8_t) (low + (int) ax_rng_below(&s->rng, (uint64_t) (high - low)));
     else

@@ -1,9 +1,9 @@
 /*
  * wood_score.c: the out-of-bag score: what the trees that did not see a row say of it.
  *
- * Trees are finished in any order and by any thread, and each adds its answers to its rows at once. So that the sums do not depend
- * on the order, they are whole numbers: an answer is rounded to one of 2^30 (classes, divided among the trees) or 2^40
- * steps.
+ * Trees are finished in any order and by any thread, and each adds its answers to its rows at once. So that the sums
+ * do not depend on the order, they are whole numbers: an answer is rounded to one of 2^30 (classes, divided among the
+ * trees) or 2^40 steps.
  */
 #include "tree/wood_private.h"
 

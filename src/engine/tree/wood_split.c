@@ -2,11 +2,13 @@
  * wood_split.c: the best split of a node.
  *
  * Columns are drawn without replacement until max_features of them were looked at and one of them was not constant, as
- * scikit-learn does it; columns that were constant in a node are so in all nodes below and are not looked at again there.
+ * scikit-learn does it; columns that were constant in a node are so in all nodes below and are not looked at again
+ * there.
  *
- * A column's bins are gathered first, which tells whether it is constant; then the weights are added up by bin (in large nodes
- * block by block, while the rows are in the cache), and the bins that are there are walked in their order. Most nodes of a deep tree have a handful of rows: for them the
- * bins that are there are remembered as bits, so that nothing is done for the others.
+ * A column's bins are gathered first, which tells whether it is constant; then the weights are added up by bin (in
+ * large nodes block by block, while the rows are in the cache), and the bins that are there are walked in their order.
+ * Most nodes of a deep tree have a handful of rows: for them the bins that are there are remembered as bits, so that
+ * nothing is done for the others.
  */
 #include "tree/wood_private.h"
 
@@ -160,7 +162,8 @@ static void tally(ax_wood_slot *s, const ax_wood_view *v, int32_t from, int32_t 
             s->count[s->bin[i]]++;
 }
 
-static void gather_block(ax_wood_slot *s, const ax_wood_view *v, const uint8_t *column, int32_t from, int32_t to, range *r)
+static void gather_block(ax_wood_slot *s, const ax_wood_view *v, const uint8_t *column, int32_t from, int32_t to,
+                         range *r)
 {
     int low = r->low, high = r->high, largest = 0;
 
@@ -391,8 +394,8 @@ static bool look_at_column(ax_wood_slot *s, const ax_wood_view *v, int32_t colum
 }
 
 /*
- * column[] is, from left to right: known constants that were drawn, known ones that were not, constants found here, columns
- * that may still be drawn, columns that were looked at.
+ * column[] is, from left to right: known constants that were drawn, known ones that were not, constants found here,
+ * columns that may still be drawn, columns that were looked at.
  */
 ax_wood_split ax_wood_find(ax_wood_slot *s, const ax_wood_view *v, int32_t *constants)
 {
