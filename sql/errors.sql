@@ -19,7 +19,7 @@ SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', :softmax, options => '{"epoch
 SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', '[{"Dens": {"units": 2}}]');
 SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', '[{"Dense": {"units": 3, "activation": "softmax"}}]');
 SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', '[{"Dense": {"units": 1}}]', options => '{"loss": "mse"}');
-SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c');
+SELECT aiaas_train('m', 'SELECT ''\x00''::bytea AS raw, c FROM t', 'c');
 SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', :softmax, 'gradient_boosting');
 SELECT aiaas_train('m@2', 'SELECT a, c FROM t', 'c', :softmax);
 SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', :softmax, options => '{"epochs": 1, "validation_query": "SELECT a, id::text AS c FROM t"}');

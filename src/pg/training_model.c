@@ -63,6 +63,12 @@ static void fill_spec(Training *t)
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
+/* Has a candidate used up its time? Then it leaves no figures. */
+static bool is_late(const Training *t)
+{
+    return t->deadline != 0 && GetCurrentTimestamp() > t->deadline;
+}
+
 static void build_network(Training *t)
 {
     ax_error err;
@@ -130,6 +136,8 @@ static void run_trainer(Training *t)
         if (event == AX_TRAIN_EPOCH)
             aiaas_progress_epoch(&t->progress, ax_trainer_report(t->trainer));
         CHECK_FOR_INTERRUPTS();
+        if (is_late(t))
+            return;
     }
     report = ax_trainer_report(t->trainer);
     t->split = report->valid != NULL ? "validation" : "train";
@@ -191,6 +199,8 @@ static void run_fit(Training *t)
         if (event == AX_TRAIN_EPOCH)
             aiaas_progress_epoch(&t->progress, ax_fit_report(t->fit));
         CHECK_FOR_INTERRUPTS();
+        if (is_late(t))
+            return;
     }
     t->budget.limit = SIZE_MAX;
     take_fit(t);

@@ -84,9 +84,9 @@ static void refuse_bytes(const Training *t)
     if (t->rows->features->bytes)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("a bytea feature cannot be prepared as a column of a table"),
-                        t->algorithm != NULL ? errhint("Algorithm \"%s\" learns from numbers, texts and times; a network "
+                        t->algorithm != NULL || t->chooses ? errhint("Algorithm \"%s\" learns from numbers, texts and times; a network "
                                                        "of layers takes bytes as they are.",
-                                                       t->algorithm)
+                                                       t->algorithm != NULL ? t->algorithm : "linear")
                                              : errhint("Leave the options \"prepare\", \"columns\" and \"exclude\" out.")));
 }
 
