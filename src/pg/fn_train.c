@@ -193,12 +193,13 @@ static AiaasColumns choose_columns(const Training *t)
 /* Options have to mean the same to all that may be chosen. */
 static void check_choice(Training *t)
 {
+    const char *const some[] = {"linear", "random_forest"}; /* they have no option in common but those of all */
     ax_task ignored;
     bool target;
     ax_error err;
 
-    aiaas_check(ax_algorithm_check("linear", t->parsed, &ignored, &target, &err), &err, "choice of an algorithm");
-    aiaas_check(ax_algorithm_check("random_forest", t->parsed, &ignored, &target, &err), &err, "choice of an algorithm");
+    for (int i = 0; i < (int) lengthof(some); i++)
+        aiaas_check(ax_algorithm_check(some[i], t->parsed, &ignored, &target, &err), &err, "choice of an algorithm");
     t->hint = AX_TASK_UNDECIDED;
 }
 

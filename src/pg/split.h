@@ -1,8 +1,8 @@
 /*
  * split.h: which rows learn and which judge.
  *
- * The engine splits at random by itself. Here are the splits that look at a column (groups stay together, the newest rows
- * judge), and folds, of which each judges once.
+ * The engine splits at random by itself. Here are the splits that look at a column (groups stay together, the newest
+ * rows judge), and folds, of which each judges once.
  */
 #ifndef AIAAS_SPLIT_H
 #define AIAAS_SPLIT_H

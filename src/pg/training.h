@@ -44,7 +44,7 @@ typedef struct Training {
     List *cross;              /* of AiaasFigure: what it found */
     ax_dataset *train_set, *valid_set; /* what learns and what judges; valid_set may be NULL */
     ax_preparation *preparation;       /* NULL: rows go in as they are */
-    ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look at them; may be NULL */
+    ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look; or NULL */
     AiaasFeatures features;
     ax_model_spec spec;
     ax_model *network;

@@ -1,8 +1,8 @@
 /*
  * training_choose.c: which algorithm, when nobody said.
  *
- * Each candidate learns from the same four fifths of the rows and is judged by the same fifth (or by what the options say:
- * groups, the newest rows, a query of their own), by its loss, which means the same for all of them. The one with the
+ * Each candidate learns from the same four fifths of the rows and is judged by the same fifth (or by what the options
+ * say: groups, the newest rows, a query of their own), by its loss, which means the same for all of them. The one with the
  * least is kept, and then trained as if it had been asked for. The cheap ones come first, and no new one begins, nor
  * does one go on, when the option max_seconds is used up; only the first always comes to its end.
  *
@@ -149,11 +149,13 @@ static double keep_tried(Training *t, const char *name, double seconds)
 /* Which layers an image needs is nothing to guess. */
 static void refuse_bytes(const Training *t)
 {
-    if (t->rows->features->bytes)
-        ereport(ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("argument \"layers\" is missing"),
-                 errdetail("Column \"%s\" is a bytea, which only networks learn from.", t->rows->features->column[0].name),
-                 errhint("Give the network as a list of layers, such as [{\"Flatten\": {}}, {\"Dense\": {\"units\": 10}}].")));
+    const AiaasFeatures *f = t->rows->features;
+
+    if (f->bytes)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("argument \"layers\" is missing"),
+                        errdetail("Column \"%s\" is a bytea, which only networks learn from.", f->column[0].name),
+                        errhint("Give the network as a list of layers, such as "
+                                "[{\"Flatten\": {}}, {\"Dense\": {\"units\": 10}}].")));
 }
 
 /* Tries one candidate after the other; the name of the best, NULL when none can learn. */

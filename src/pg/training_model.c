@@ -1,8 +1,8 @@
 /*
  * training_model.c: rows become a model: a network by ax_trainer, anything else by ax_fit.
  *
- * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. The final figures of a network
- * are those of the epoch whose weights it holds, the ones of a fit those of its last report.
+ * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. The final figures of a
+ * network are those of the epoch whose weights it holds, the ones of a fit those of its last report.
  */
 #include "postgres.h"
 
