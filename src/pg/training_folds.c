@@ -2,8 +2,8 @@
  * training_folds.c: trains on parts of the rows, to tell how well the whole will do.
  *
  * A cross-validation trains once for each fold, on all rows but the fold's, and judges by those. Each time everything
- * is learned anew from the rows that learn, the preparation too: what a fold knew of the rows that judge it would flatter
- * it. Only then the model that is kept is trained, on all rows.
+ * is learned anew from the rows that learn, the preparation too: what a fold knew of the rows that judge it would
+ * flatter it. Only then the model that is kept is trained, on all rows.
  */
 #include "postgres.h"
 

@@ -86,7 +86,8 @@ static void refuse_bytes(const Training *t)
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("a bytea feature cannot be prepared as a column of a table"),
                     t->algorithm != NULL
-                        ? errhint("\"%s\" learns from numbers, texts and times; a network of layers takes bytes as they are.",
+                        ? errhint("\"%s\" learns from numbers, texts and times; a network of layers takes bytes as "
+                                  "they are.",
                                   t->algorithm)
                         : errhint("Leave the options \"prepare\", \"columns\" and \"exclude\" out.")));
 }
