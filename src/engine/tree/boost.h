@@ -39,7 +39,7 @@ typedef struct ax_boost_params {
     double colsample_bytree, colsample_bylevel, colsample_bynode; /* 1 */
     double scale_pos_weight; /* 1 */
     const int8_t *monotone;  /* (columns) -1, 0, 1; or NULL */
-    double base_score;       /* NaN: from the data */
+    double base_score;       /* NaN: from the data; else a probability (logistic), a mean (poisson), or a score */
     int early_stopping_rounds; /* 0: never; needs valid rows */
     uint64_t seed;
 } ax_boost_params;

@@ -81,11 +81,6 @@ static void mask_leaf(ax_booster *b, int output, const leaf *l, int at)
 
 /* ---- nodes ------------------------------------------------------------------------------------ */
 
-static int32_t first_node(const ax_booster *b)
-{
-    return ((const int32_t *) b->roots.data)[b->roots.n - 1];
-}
-
 static ax_status add_nodes(ax_booster *b, int n, ax_error *err)
 {
     const ax_env *env = &b->work.env;
@@ -100,16 +95,6 @@ static ax_status add_nodes(ax_booster *b, int n, ax_error *err)
     b->nodes.n += n;
     b->bin_nodes.n += n;
     return AX_OK;
-}
-
-static ax_tree_node *node_at(ax_booster *b, int32_t node)
-{
-    return (ax_tree_node *) b->nodes.data + node;
-}
-
-static bin_node *bin_node_at(ax_booster *b, int32_t node)
-{
-    return (bin_node *) b->bin_nodes.data + (node - first_node(b));
 }
 
 static float threshold_of(const ax_bin_column *c, int bin)
@@ -157,122 +142,7 @@ static int take_slot(ax_booster *b)
     return b->free_slot[--b->n_free];
 }
 
-/* ---- rows to the sides ------------------------------------------------------------------------ */
-
-/* A stretch of the rows of a leaf, and how many of them go to `yes`. */
-typedef struct stretch {
-    int leaf;
-    int64_t from, to, yes;
-    int64_t to_yes, to_no; /* where they go */
-} stretch;
-
-typedef struct parting {
-    ax_booster *b;
-    const leaf *leaf;
-    stretch *stretch;
-    int n;
-} parting;
-
-/* yes by bin */
-static void make_sides(const split *s, uint8_t side[HIST_BINS])
-{
-    for (int bin = 0; bin < HIST_BINS; bin++)
-        side[bin] = s->equal ? bin == s->bin : bin <= s->bin;
-    side[AX_BIN_MISSING] = s->missing_yes;
-}
-
-/* Into `other`: those for yes from the front, the others from the back. */
-static void part_stretch(void *arg, int task)
-{
-    parting *p = arg;
-    stretch *s = &p->stretch[task];
-    const split *by = &p->leaf[s->leaf].best;
-    const tile *t = &p->b->tile[by->column / TILE_COLUMNS];
-    const uint8_t *bins = t->data + by->column % TILE_COLUMNS;
-    const int32_t *row = p->b->index;
-    int32_t *other = p->b->other;
-    int64_t front = s->from, back = s->to - 1;
-    uint8_t side[HIST_BINS];
-
-    make_sides(by, side);
-    for (int64_t i = s->from; i < s->to; i++) {
-        int32_t r = row[i];
-        int yes = side[bins[(int64_t) r * t->width]];
-
-        other[front] = other[back] = r; /* the one too many is overwritten later */
-        front += yes;
-        back -= !yes;
-    }
-    s->yes = front - s->from;
-}
-
-static void move_stretch(void *arg, int task)
-{
-    parting *p = arg;
-    const stretch *s = &p->stretch[task];
-    int32_t *row = p->b->index;
-    const int32_t *other = p->b->other;
-    int64_t no = s->to - s->from - s->yes;
-
-    memcpy(row + s->to_yes, other + s->from, (size_t) s->yes * sizeof(*row));
-    for (int64_t i = 0; i < no; i++)
-        row[s->to_no + i] = other[s->to - 1 - i];
-}
-
-static int64_t count_stretches(const leaf *l, int n)
-{
-    int64_t all = 0;
-
-    for (int i = 0; i < n; i++)
-        all += block_count(l[i].to - l[i].from);
-    return all;
-}
-
-/* Where each stretch's rows go; yes[i]: how many of leaf i do. */
-static void place_stretches(parting *p, int leaves, int64_t *yes)
-{
-    int at = 0;
-
-    for (int i = 0; i < leaves; i++) {
-        int64_t to_yes = p->leaf[i].from, to_no;
-        int end = at;
-
-        yes[i] = 0;
-        for (; end < p->n && p->stretch[end].leaf == i; end++)
-            yes[i] += p->stretch[end].yes;
-        to_no = to_yes + yes[i];
-        for (; at < end; at++) {
-            stretch *s = &p->stretch[at];
-
-            s->to_yes = to_yes;
-            s->to_no = to_no;
-            to_yes += s->yes;
-            to_no += s->to - s->from - s->yes;
-        }
-    }
-}
-
-/* Parts the rows of n leaves by their splits, in order; yes[i]: how many of leaf i went to `yes`. */
-static ax_status part_rows(ax_booster *b, const leaf *l, int n, int64_t *yes, ax_error *err)
-{
-    parting p = {.b = b, .leaf = l};
-    ax_status status;
-
-    p.stretch = ax_alloc(&b->work.env, (size_t) count_stretches(l, n) * sizeof(*p.stretch));
-    if (p.stretch == NULL)
-        return ax_nomem(err);
-    for (int i = 0; i < n; i++)
-        for (int64_t at = l[i].from; at < l[i].to; at += ROW_BLOCK)
-            p.stretch[p.n++] = (stretch){.leaf = i, .from = at, .to = AX_MIN(l[i].to, at + ROW_BLOCK)};
-    status = ax_work_run(&b->work, part_stretch, &p, p.n, err);
-    place_stretches(&p, n, yes);
-    if (status == AX_OK)
-        status = ax_work_run(&b->work, move_stretch, &p, p.n, err);
-    ax_free(&b->work.env, p.stretch);
-    return status;
-}
-
-/* ---- growing ---------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------ */
 
 static ax_status end_leaf(ax_booster *b, const leaf *l, ax_error *err)
 {
@@ -410,7 +280,7 @@ static ax_status grow_step(ax_booster *b, step *s, ax_error *err)
     if (b->params.max_leaves > 0)
         most = (int) AX_MIN(most, b->params.max_leaves - s->made);
     n = choose(b, s->chosen, most);
-    AX_TRY(part_rows(b, s->chosen, n, s->yes, err));
+    AX_TRY(ax_boost_part_rows(b, s->chosen, n, s->yes, err));
     s->pairs = 0;
     for (int i = 0; i < n; i++)
         AX_TRY(split_leaf(b, s, i, err));
@@ -480,110 +350,6 @@ static ax_status grow_branches(ax_booster *b, int output, ax_error *err)
     return status;
 }
 
-/* ---- leaves ----------------------------------------------------------------------------------- */
-
-static ax_status write_leaves(ax_booster *b, ax_error *err)
-{
-    const leaf *end = b->ends.data;
-
-    if (!ax_boost_growing_room(&b->work.env, &b->values, b->ends.n, sizeof(float)))
-        return ax_nomem(err);
-    for (int64_t i = 0; i < b->ends.n; i++) {
-        double w = ax_boost_leaf_weight(&b->params, end[i].g, end[i].h, end[i].lower, end[i].upper);
-        float value = (float) (b->params.learning_rate * w);
-
-        if (!isfinite(value))
-            return ax_fail(err, AX_ERR_NUMERIC, "round %d: a leaf's value is not finite", b->rounds + 1);
-        *node_at(b, end[i].node) = (ax_tree_node){.feature = -1, .leaf = (int32_t) b->values.n,
-                                                  .cover = (float) end[i].h};
-        *bin_node_at(b, end[i].node) = (bin_node){.column = -1, .value = value};
-        ((float *) b->values.data)[b->values.n++] = value;
-    }
-    return AX_OK;
-}
-
-typedef struct scoring {
-    ax_booster *b;
-    const stretch *stretch;
-    float *score;
-    bool valid;
-} scoring;
-
-static void add_stretch(void *arg, int task)
-{
-    scoring *s = arg;
-    const stretch *at = &s->stretch[task];
-    float value = bin_node_at(s->b, ((leaf *) s->b->ends.data)[at->leaf].node)->value;
-
-    for (int64_t i = at->from; i < at->to; i++)
-        s->score[s->b->index[i]] += value;
-}
-
-/* Every row of a leaf gets its value. */
-static ax_status add_by_leaf(ax_booster *b, float *score, ax_error *err)
-{
-    const leaf *end = b->ends.data;
-    stretch *all = ax_alloc(&b->work.env, (size_t) count_stretches(end, (int) b->ends.n) * sizeof(*all));
-    scoring s = {.b = b, .stretch = all, .score = score};
-    int n = 0;
-    ax_status status;
-
-    if (all == NULL)
-        return ax_nomem(err);
-    for (int i = 0; i < (int) b->ends.n; i++)
-        for (int64_t at = end[i].from; at < end[i].to; at += ROW_BLOCK)
-            all[n++] = (stretch){.leaf = i, .from = at, .to = AX_MIN(end[i].to, at + ROW_BLOCK)};
-    status = ax_work_run(&b->work, add_stretch, &s, n, err);
-    ax_free(&b->work.env, all);
-    return status;
-}
-
-static uint8_t train_bin(const ax_booster *b, int column, int64_t local)
-{
-    const tile *t = &b->tile[column / TILE_COLUMNS];
-
-    return t->data[local * t->width + column % TILE_COLUMNS];
-}
-
-static uint8_t valid_bin(const ax_booster *b, int column, int64_t local)
-{
-    return b->valid.bins->data[column * b->valid.bins->stride + global_row(&b->valid, local)];
-}
-
-static float walk(const ax_booster *b, bool valid, int64_t row)
-{
-    const bin_node *first = b->bin_nodes.data, *n = first;
-    int32_t base = first_node(b);
-
-    while (n->column >= 0) {
-        uint8_t bin = valid ? valid_bin(b, n->column, row) : train_bin(b, n->column, row);
-        bool yes = bin == AX_BIN_MISSING ? n->missing_yes : n->equal ? bin == n->bin : bin <= n->bin;
-
-        n = first + ((yes ? n->yes : n->no) - base);
-    }
-    return n->value;
-}
-
-static void walk_task(void *arg, int block)
-{
-    scoring *s = arg;
-    int64_t n = s->valid ? s->b->valid.n : s->b->n;
-    int64_t from = (int64_t) block * ROW_BLOCK, to = AX_MIN(n, from + ROW_BLOCK);
-
-    for (int64_t i = from; i < to; i++) {
-        if (i % CHUNK == 0 && ax_work_stopped(&s->b->work))
-            return;
-        s->score[i] += walk(s->b, s->valid, i);
-    }
-}
-
-static ax_status add_by_walk(ax_booster *b, bool valid, float *score, ax_error *err)
-{
-    scoring s = {.b = b, .score = score, .valid = valid};
-
-    return ax_work_run(&b->work, walk_task, &s, (int) block_count(valid ? b->valid.n : b->n), err);
-}
-
 static void start_tree(ax_booster *b, int output)
 {
     b->leaves.n = b->ends.n = b->bin_nodes.n = 0;
@@ -596,7 +362,6 @@ static void start_tree(ax_booster *b, int output)
 ax_status ax_boost_grow_tree(ax_booster *b, int output, ax_error *err)
 {
     const ax_env *env = &b->work.env;
-    float *score = b->score + output * b->n;
 
     start_tree(b, output);
     if (!ax_boost_growing_room(env, &b->roots, 1, sizeof(int32_t)) ||
@@ -604,14 +369,8 @@ ax_status ax_boost_grow_tree(ax_booster *b, int output, ax_error *err)
         return ax_nomem(err);
     AX_TRY(grow_root(b, output, err));
     AX_TRY(grow_branches(b, output, err));
-    AX_TRY(write_leaves(b, err));
+    AX_TRY(ax_boost_write_leaves(b, err));
     if (ax_boost_loss_has_quantile_leaves(b))
         AX_TRY(ax_boost_loss_quantile_leaves(b, err));
-    if (b->sampled == b->n)
-        AX_TRY(add_by_leaf(b, score, err));
-    else
-        AX_TRY(add_by_walk(b, false, score, err));
-    if (b->valid.bins != NULL)
-        AX_TRY(add_by_walk(b, true, b->valid_score + output * b->valid.n, err));
-    return AX_OK;
+    return ax_boost_add_tree(b, output, err);
 }

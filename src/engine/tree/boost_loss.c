@@ -290,7 +290,7 @@ static double quantile_of(const left_over *l, double alpha)
     if (l->n == 0)
         return 0;
     if (!l->plain) {
-        for (int64_t i = 0; i < l->n; i++) {
+        for (int64_t i = 0; i < l->n && (i % ROW_BLOCK != 0 || !ax_work_stopped(&l->b->work)); i++) {
             left_of(l, i, &w);
             all += w;
         }
@@ -321,11 +321,10 @@ static void quantile_task(void *arg, int task)
     ax_booster *b = arg;
     const leaf *l = (leaf *) b->ends.data + task;
     left_over rows = {.b = b, .index = b->index + l->from, .n = l->to - l->from, .plain = b->train.weights == NULL};
-    int32_t first = ((int32_t *) b->roots.data)[b->roots.n - 1];
     float value = (float) (b->params.learning_rate * fmin(fmax(quantile_of(&rows, alpha_of(b)), l->lower), l->upper));
 
-    ((bin_node *) b->bin_nodes.data)[l->node - first].value = value;
-    ((float *) b->values.data)[((ax_tree_node *) b->nodes.data)[l->node].leaf] = value;
+    bin_node_at(b, l->node)->value = value;
+    ((float *) b->values.data)[node_at(b, l->node)->leaf] = value;
 }
 
 ax_status ax_boost_loss_quantile_leaves(ax_booster *b, ax_error *err)

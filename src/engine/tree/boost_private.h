@@ -3,7 +3,9 @@
  *
  *   boost.c            the booster: what it is made of, rounds, the forest
  *   boost_loss.c       gradients, hessians, losses, where predictions start, leaves that are quantiles
- *   boost_grow.c       a tree: which node is split next, rows to the sides, leaves
+ *   boost_grow.c       a tree: which node is split next
+ *   boost_part.c       rows to the sides of a split
+ *   boost_leaves.c     values of leaves, scores
  *   boost_histogram.c  sums of gradients by bin
  *   boost_split.c      the best split of a node by its histogram
  *
@@ -84,7 +86,7 @@ struct ax_booster {
     float *valid_score;     /* (outputs, valid.n) */
     float *norm;            /* (n) softmax: log of the sum of exponentials, at the start of the round */
     float *base;            /* (outputs) */
-    double *block_sum;      /* (blocks) */
+    double *block_sum;      /* (blocks, 2) */
     int8_t *monotone;       /* (columns) or NULL */
 
     pair_sum *hist;         /* (slots, columns rounded up, HIST_BINS) */
@@ -135,12 +137,28 @@ static inline float row_weight(const ax_boost_params *p, const ax_boost_rows *ro
     return w;
 }
 
+/* Number of the first node of the tree that is being grown. */
+static inline int32_t first_node(const ax_booster *b)
+{
+    return ((const int32_t *) b->roots.data)[b->roots.n - 1];
+}
+
+static inline ax_tree_node *node_at(ax_booster *b, int32_t node)
+{
+    return (ax_tree_node *) b->nodes.data + node;
+}
+
+static inline bin_node *bin_node_at(ax_booster *b, int32_t node)
+{
+    return (bin_node *) b->bin_nodes.data + (node - first_node(b));
+}
+
 /* Makes room for `more` entries of `size` bytes. */
 bool ax_boost_growing_room(const ax_env *env, growing *a, int64_t more, size_t size);
 
 /* ---- boost_loss.c ----------------------------------------------------------------------------- */
 
-/* base; needs index and other as scratch. */
+/* base; the scores are zero. */
 ax_status ax_boost_loss_base(ax_booster *b, ax_error *err);
 /* norm, at the start of a round. */
 ax_status ax_boost_loss_prepare(ax_booster *b, ax_error *err);
@@ -169,10 +187,32 @@ ax_status ax_boost_make_histograms(ax_booster *b, const sibling_pair *pair, int 
 
 /* The best split of a leaf by the columns of a tile; mask (columns): those that may be used. */
 void ax_boost_split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
-                  split *best);
+                           split *best);
 /* The value of a leaf of these sums, before the learning rate. */
 double ax_boost_leaf_weight(const ax_boost_params *p, double g, double h, double lower, double upper);
 bool ax_boost_split_is_better(const split *a, const split *b);
+
+/* ---- boost_part.c ----------------------------------------------------------------------------- */
+
+/* A stretch of the rows of a leaf, and how many of them go to `yes`. */
+typedef struct stretch {
+    int leaf;
+    int64_t from, to, yes;
+    int64_t to_yes, to_no; /* where they go */
+} stretch;
+
+/* The rows of leaves, cut into stretches: *n of them, to be freed; NULL when there is no memory. What
+ * follows `to` is not set. */
+stretch *ax_boost_stretches(const ax_booster *b, const leaf *l, int64_t leaves, int *n);
+/* Parts the rows of n leaves by their splits, in order; yes[i]: how many of leaf i went to `yes`. */
+ax_status ax_boost_part_rows(ax_booster *b, const leaf *l, int n, int64_t *yes, ax_error *err);
+
+/* ---- boost_leaves.c --------------------------------------------------------------------------- */
+
+/* The ends become leaves of the tree, with their values. */
+ax_status ax_boost_write_leaves(ax_booster *b, ax_error *err);
+/* Adds the tree to the scores of an output, of all rows. */
+ax_status ax_boost_add_tree(ax_booster *b, int output, ax_error *err);
 
 /* ---- boost_grow.c ----------------------------------------------------------------------------- */
 

@@ -181,7 +181,7 @@ static void search_column(const ax_booster *b, const leaf *l, const pair_sum *hi
 }
 
 void ax_boost_split_search(const ax_booster *b, const leaf *l, const pair_sum *hist, const tile *t, const uint8_t *mask,
-                  split *best)
+                           split *best)
 {
     double own = score_of(&b->params, l->g, l->h, ax_boost_leaf_weight(&b->params, l->g, l->h, l->lower, l->upper));
 
