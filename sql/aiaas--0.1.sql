@@ -247,7 +247,9 @@ SELECT m.name AS model, v.number AS version, t.split, t.epoch, t.name AS metric,
  WHERE aiaas.has_privilege(m.id, 'any');
 COMMENT ON VIEW aiaas.metrics IS
 'What was measured while the versions were trained: split is ''train'' or ''validation'' with an epoch
-from 1, or ''final'' with epoch 0, the figures of the weights that were kept.';
+from 1, or ''final'' with epoch 0, the figures of what was kept. ''folds'' are those of a cross-validation:
+each fold from epoch 1, with epoch 0 the mean and, as ..._sd, the deviation. ''tried'' is what a choice of
+algorithm compared.';
 
 CREATE VIEW aiaas.features WITH (security_barrier) AS
 SELECT m.name AS model, v.number AS version, f.name AS column_name, f.type, f.encoding, f.left_out, f.statistics
@@ -321,8 +323,11 @@ COMMENT ON FUNCTION aiaas_train(text, text, text, jsonb, text, jsonb) IS
              Keras''s model.to_json() prints (Sequential or Functional)
   algorithm  instead of layers: ''linear'', ''logistic'', ''decision_tree'', ''random_forest'',
              ''extra_trees'', ''gradient_boosting'', ''kmeans'', ''pca'' or ''isolation_forest''
+             With neither, a linear model, gradient_boosting, random_forest and a small network are tried on
+             four fifths of the rows, as long as "max_seconds" (60) allow; the one with the least loss on the
+             last fifth is trained (view aiaas.metrics, split ''tried'')
   options    see aiaas_options(): "epochs", "batch_size", "optimizer", "loss", "validation_split",
-             "input_shape", "columns", "exclude", "deploy", ...
+             "input_shape", "columns", "exclude", "group", "time", "folds", "deploy", ...
 
 How columns are prepared is learned with the model (view aiaas.features) and kept with it. A network
 prepares its columns when one is a text or a time, when a value is missing, or when the options "columns",

@@ -15,8 +15,8 @@
  */
 typedef const char *(*AiaasSpell)(Datum value, char *room, Size *len);
 
-/* How values of the type (below domains) are spelled; NULL when they have no such text. Numbers and booleans are spelled
- * as class labels are, text without the padding of character(n). */
+/* How values of the type (below domains) are spelled; NULL when they have no such text. Numbers and booleans are
+ * spelled as class labels are, text without the padding of character(n). */
 extern AiaasSpell aiaas_category_spell(Oid type);
 
 /* Is a column of the type one of categories, unless somebody says otherwise? Text, enum, uuid: not numbers. */

@@ -242,11 +242,13 @@ static void init_split(AiaasFeed *feed, TupleDesc desc)
 {
     const AiaasFeedSpec *spec = feed->spec;
     FeedColumn *c = &feed->split;
+    int attnum;
     bool known;
 
     if (spec->split_column == NULL)
         return;
-    known = init_column(c, desc, need_column(desc, spec->split_column, spec->split_groups ? "group column" : "time column"));
+    attnum = need_column(desc, spec->split_column, spec->split_groups ? "group column" : "time column");
+    known = init_column(c, desc, attnum);
     if (spec->split_groups ? c->reader.spell != NULL || (known && c->reader.kind == AIAAS_TIME) : has_order(&c->reader))
         return;
     ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -363,17 +365,18 @@ static void check_features(const AiaasFeatures *f)
                         errhint("Return the bytea and the target only.")));
 }
 
-/* All columns but target and weight, in the query's order. */
+/* All columns but target, weight and group, in the query's order. */
 static void learn_features(AiaasFeed *feed, TupleDesc desc)
 {
     AiaasFeatures *f = feed->features = palloc0(sizeof(*f));
     AiaasColumns columns = feed->spec->columns;
+    int group = feed->spec->split_groups ? feed->split.attnum : 0;
     bool alone;
 
     f->column = palloc0(sizeof(AiaasFeature) * Max(desc->natts, 1));
     feed->column = palloc0(sizeof(FeedColumn) * Max(desc->natts, 1));
     for (int i = 1; i <= desc->natts; i++)
-        if (i != feed->target.attnum && i != feed->weight.attnum && !(i == feed->split.attnum && feed->spec->split_groups))
+        if (i != feed->target.attnum && i != feed->weight.attnum && i != group)
             learn_feature(feed, desc, i);
     check_features(f);
     alone = f->count == 1 && (f->column[0].kind == AIAAS_ARRAY || f->column[0].kind == AIAAS_BYTES);

@@ -106,15 +106,17 @@ Datum aiaas_describe(PG_FUNCTION_ARGS)
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "aiaas description", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old;
     AiaasRows *rows;
+    ax_preparation *p;
 
     InitMaterializedSRF(fcinfo, 0);
     old = MemoryContextSwitchTo(context);
     rows = aiaas_rows_read(context, &spec);
-    if (rows->count == 0)
+    if (rows->count == 0) {
         describe_nothing(fcinfo, rows->features);
-    else
-        aiaas_table_elements(rows, aiaas_table_learn(rows, rows->dataset, NULL, NULL, AX_TASK_REGRESSION, NULL), describe_element,
-                             fcinfo);
+    } else {
+        p = aiaas_table_learn(rows, rows->dataset, NULL, NULL, AX_TASK_REGRESSION, NULL);
+        aiaas_table_elements(rows, p, describe_element, fcinfo);
+    }
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
     return (Datum) 0;
@@ -253,7 +255,7 @@ Datum aiaas_tree(PG_FUNCTION_ARGS)
     ax_error err;
 
     if (n == 0)
-        refuse_none(m, "trees", "The algorithms \"decision_tree\", \"random_forest\" and \"gradient_boosting\" grow them.");
+        refuse_none(m, "trees", "\"decision_tree\", \"random_forest\" and \"gradient_boosting\" grow them.");
     if (tree < 1 || tree > n)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("model \"%s\" has no tree %d", m->ref.name, tree),

@@ -6,6 +6,7 @@
  *     arguments and options     -> everything that can be said without looking at data
  *     aiaas_model_for_training  -> rights, read-only; the model's row is locked
  *     training_read_rows        -> the query's rows, the task, the classes
+ *     training_choose           -> an algorithm, when none is given
  *     training_cross_validate   -> the figures of parts of them, when they are asked for
  *     training_split_rows       -> which rows learn, which judge
  *     training_prepare          -> how their columns are prepared
@@ -108,12 +109,7 @@ static void read_family(Training *t, FunctionCallInfo fcinfo)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("algorithm \"%s\" takes no layers", t->algorithm),
                         errhint("Give either argument \"layers\" or argument \"algorithm\".")));
-    if (t->layers == NULL && t->algorithm == NULL)
-        ereport(ERROR,
-                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("argument \"layers\" is missing"),
-                 errhint("Give an algorithm, such as \"gradient_boosting\", or a network as a list of layers, such as "
-                         "[{\"Dense\": {\"units\": 16, \"activation\": \"relu\"}}, "
-                         "{\"Dense\": {\"units\": 1}}].")));
+    t->chooses = t->layers == NULL && t->algorithm == NULL;
 }
 
 static void read_arguments(Training *t, FunctionCallInfo fcinfo)
@@ -185,7 +181,7 @@ static void check_algorithm(Training *t)
 /* Which columns there may be, see AiaasColumns. */
 static AiaasColumns choose_columns(const Training *t)
 {
-    if (t->algorithm != NULL)
+    if (t->algorithm != NULL || t->chooses)
         return AIAAS_COLUMNS_TABLE;
     if (ax_options_given(t->parsed, "prepare"))
         return ax_options_boolean(t->parsed, "prepare") ? AIAAS_COLUMNS_TABLE : AIAAS_COLUMNS_PLAIN;
@@ -194,17 +190,43 @@ static AiaasColumns choose_columns(const Training *t)
     return t->input_rank > 0 ? AIAAS_COLUMNS_PLAIN : AIAAS_COLUMNS_EITHER;
 }
 
-static void check_settings(Training *t)
+/* Options have to mean the same to all that may be chosen. */
+static void check_choice(Training *t)
+{
+    const char *const some[] = {"linear", "random_forest"}; /* they have no option in common but those of all */
+    ax_task ignored;
+    bool target;
+    ax_error err;
+
+    for (int i = 0; i < (int) lengthof(some); i++)
+        aiaas_check(ax_algorithm_check(some[i], t->parsed, &ignored, &target, &err), &err, "choice of an algorithm");
+    t->hint = AX_TASK_UNDECIDED;
+}
+
+void training_parse_options(Training *t)
 {
     const char *options = aiaas_to_model(JsonbToCString(NULL, &t->options->root, VARSIZE(t->options)));
     ax_error err;
 
+    ax_options_free(t->parsed);
+    t->parsed = NULL;
     aiaas_check(ax_options_parse(&t->env, options, strlen(options), &t->parsed, &err), &err,
                 "argument \"options\"");
+}
+
+static void check_settings(Training *t)
+{
+    ax_error err;
+
+    training_parse_options(t);
     check_deploy(t);
     read_input_shape(t);
     t->columns = choose_columns(t);
     t->learns_target = true;
+    if (t->chooses) {
+        check_choice(t);
+        return;
+    }
     if (t->algorithm != NULL) {
         check_algorithm(t);
         return;
@@ -331,6 +353,8 @@ Datum aiaas_train(PG_FUNCTION_ARGS)
     check_settings(t);
     t->model_id = aiaas_model_for_training(t->model);
     training_read_rows(t);
+    if (t->chooses)
+        training_choose(t);
     training_cross_validate(t);
     training_split_rows(t);
     training_prepare(t);

@@ -160,7 +160,7 @@ ax_dataset *aiaas_split_take(const AiaasRows *rows, const int32 *number, int32 p
     ax_error err;
 
     for (int64 i = 0; i < rows->count; i++)
-        if ((number[i] == part) == inside)
+        if (((number != NULL ? number[i] : 0) == part) == inside)
             index[n++] = i;
     aiaas_check(ax_dataset_select(rows->dataset, index, n, &d, &err), &err, NULL);
     pfree(index);

@@ -12,9 +12,9 @@
 #include "rows.h"
 
 /*
- * Learns from the dataset d, of all or some of the rows, how their columns are prepared, and prepares it; `valid` (or NULL)
- * is prepared the same way. options NULL: only statistics, the rows stay as they are. In the rows' context. Marks the
- * features that are left out.
+ * Learns from the dataset d, of all or some of the rows, how their columns are prepared, and prepares it; `valid` (or
+ * NULL) is prepared the same way. options NULL: only statistics, the rows stay as they are. In the rows' context. Marks
+ * the features that are left out.
  */
 extern ax_preparation *aiaas_table_learn(AiaasRows *rows, ax_dataset *d, ax_dataset *valid, const char *algorithm,
                                          ax_task task, const ax_options *options);

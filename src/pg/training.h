@@ -27,6 +27,7 @@ typedef struct Training {
     Jsonb *layers, *options;            /* layers: NULL for an algorithm */
     char *layers_text;
 
+    bool chooses; /* neither layers nor algorithm was given */
     ax_options *parsed;
     ax_task hint;
     bool learns_target; /* kmeans and its like do not */
@@ -43,12 +44,13 @@ typedef struct Training {
     List *cross;              /* of AiaasFigure: what it found */
     ax_dataset *train_set, *valid_set; /* what learns and what judges; valid_set may be NULL */
     ax_preparation *preparation;       /* NULL: rows go in as they are */
-    ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look at them; may be NULL */
+    ax_preparation *statistics;        /* what is kept of the columns: the preparation, or a look; or NULL */
     AiaasFeatures features;
     ax_model_spec spec;
     ax_model *network;
     ax_trainer *trainer;
     ax_fit *fit;
+    TimestampTz deadline; /* when a candidate has to be done; 0: never */
     AiaasProgress progress;
     const char *split; /* whose figures count: "validation" or "train" */
     int kept_epoch;    /* whose weights the network holds */
@@ -66,6 +68,15 @@ extern ax_task training_task(const Training *t);
 
 /* training_folds.c: trains on parts of the rows, to tell how well the whole will do. */
 extern void training_cross_validate(Training *t);
+/* Trains on one dataset, judges by the other, keeps nothing but the figures in t->final (none: the deadline came). */
+extern void training_run_part(Training *t, ax_dataset *train, ax_dataset *valid);
+extern void training_drop_part(Training *t);
+
+/* training_choose.c: tries what there is, and makes the training one of the best. */
+extern void training_choose(Training *t);
+
+/* fn_train.c: t->options into t->parsed. */
+extern void training_parse_options(Training *t);
 
 /* training_model.c: makes the model out of them. */
 extern void training_run(Training *t);

@@ -1,9 +1,9 @@
 /*
  * training_folds.c: trains on parts of the rows, to tell how well the whole will do.
  *
- * A cross-validation trains once for each fold, on all rows but the fold's, and judges by those. Each time everything is
- * learned anew from the rows that learn, the preparation too: what a fold knew of the rows that judge it would flatter
- * it. Only then the model that is kept is trained, on all rows.
+ * A cross-validation trains once for each fold, on all rows but the fold's, and judges by those. Each time everything
+ * is learned anew from the rows that learn, the preparation too: what a fold knew of the rows that judge it would
+ * flatter it. Only then the model that is kept is trained, on all rows.
  */
 #include "postgres.h"
 
@@ -15,20 +15,28 @@
 #include "split.h"
 #include "training.h"
 
-/* Trains on train_set, judges by valid_set, keeps nothing but the figures: they are in t->final. */
-static void run_part(Training *t, ax_dataset *train, ax_dataset *valid)
+void training_drop_part(Training *t)
+{
+    ax_trainer_free(t->trainer);
+    ax_fit_free(t->fit);
+    ax_model_free(t->network);
+    ax_preparation_free(t->statistics);
+    t->trainer = NULL;
+    t->fit = NULL;
+    t->network = NULL;
+    t->preparation = t->statistics = NULL;
+    t->progress.figures = NIL;
+    t->progress.epochs = 0;
+}
+
+void training_run_part(Training *t, ax_dataset *train, ax_dataset *valid)
 {
     t->train_set = train;
     t->valid_set = valid;
     t->final = NIL;
     training_prepare(t);
     training_run(t);
-    ax_model_free(t->network);
-    t->network = NULL;
-    ax_preparation_free(t->statistics);
-    t->preparation = t->statistics = NULL;
-    t->progress.figures = NIL;
-    t->progress.epochs = 0;
+    training_drop_part(t);
 }
 
 static AiaasFigure *add_figure(Training *t, int epoch, char *name, double value)
@@ -108,7 +116,7 @@ void training_cross_validate(Training *t)
         ax_dataset *train = aiaas_split_take(t->rows, number, k, false);
         ax_dataset *valid = aiaas_split_take(t->rows, number, k, true);
 
-        run_part(t, train, valid);
+        training_run_part(t, train, valid);
         keep_fold(t, k + 1);
         ax_dataset_free(train);
         ax_dataset_free(valid);

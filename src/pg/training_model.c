@@ -1,8 +1,8 @@
 /*
  * training_model.c: rows become a model: a network by ax_trainer, anything else by ax_fit.
  *
- * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. The final figures of a network
- * are those of the epoch whose weights it holds, the ones of a fit those of its last report.
+ * Both work in slices and tell what they did; between two slices PostgreSQL has its turn. The final figures of a
+ * network are those of the epoch whose weights it holds, the ones of a fit those of its last report.
  */
 #include "postgres.h"
 
@@ -62,6 +62,12 @@ static void fill_spec(Training *t)
 }
 
 /* ---- networks -------------------------------------------------------------------------------- */
+
+/* Has a candidate used up its time? Then it leaves no figures. */
+static bool is_late(const Training *t)
+{
+    return t->deadline != 0 && GetCurrentTimestamp() > t->deadline;
+}
 
 static void build_network(Training *t)
 {
@@ -130,6 +136,8 @@ static void run_trainer(Training *t)
         if (event == AX_TRAIN_EPOCH)
             aiaas_progress_epoch(&t->progress, ax_trainer_report(t->trainer));
         CHECK_FOR_INTERRUPTS();
+        if (is_late(t))
+            return;
     }
     report = ax_trainer_report(t->trainer);
     t->split = report->valid != NULL ? "validation" : "train";
@@ -191,6 +199,8 @@ static void run_fit(Training *t)
         if (event == AX_TRAIN_EPOCH)
             aiaas_progress_epoch(&t->progress, ax_fit_report(t->fit));
         CHECK_FOR_INTERRUPTS();
+        if (is_late(t))
+            return;
     }
     t->budget.limit = SIZE_MAX;
     take_fit(t);

@@ -81,13 +81,15 @@ static bool is_prepared(const Training *t)
 
 static void refuse_bytes(const Training *t)
 {
-    if (t->rows->features->bytes)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("a bytea feature cannot be prepared as a column of a table"),
-                        t->algorithm != NULL ? errhint("Algorithm \"%s\" learns from numbers, texts and times; a network "
-                                                       "of layers takes bytes as they are.",
-                                                       t->algorithm)
-                                             : errhint("Leave the options \"prepare\", \"columns\" and \"exclude\" out.")));
+    if (!t->rows->features->bytes)
+        return;
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("a bytea feature cannot be prepared as a column of a table"),
+                    t->algorithm != NULL
+                        ? errhint("\"%s\" learns from numbers, texts and times; a network of layers takes bytes as "
+                                  "they are.",
+                                  t->algorithm)
+                        : errhint("Leave the options \"prepare\", \"columns\" and \"exclude\" out.")));
 }
 
 /* Infinities, which only a preparation would have let pass. */
@@ -112,7 +114,8 @@ void training_prepare(Training *t)
     t->preparation = t->statistics = NULL;
     if (is_prepared(t)) {
         refuse_bytes(t);
-        t->preparation = aiaas_table_learn(t->rows, t->train_set, t->valid_set, t->algorithm, training_task(t), t->parsed);
+        t->preparation =
+            aiaas_table_learn(t->rows, t->train_set, t->valid_set, t->algorithm, training_task(t), t->parsed);
         t->statistics = t->preparation;
     } else {
         refuse_unprepared(t);
@@ -161,7 +164,8 @@ static void check_split(Training *t)
     t->split_column = option_text(t, group ? "group" : "time");
     if (group && time)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("options \"group\" and \"time\" are two ways to split rows"), errhint("Give one of them.")));
+                        errmsg("options \"group\" and \"time\" are two ways to split rows"),
+                        errhint("Give one of them.")));
     if (time && t->folds > 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("options \"time\" and \"folds\" do not go together"),

@@ -118,7 +118,7 @@ SELECT pg_temp.refuses('SELECT a, b FROM t', '22003', '%', 'a loss that explodes
 -- Arguments.
 SELECT throws_ok($$SELECT aiaas_train(NULL, 'SELECT a, c FROM t', 'c', '[]')$$, '22004', 'argument "model" must not be null', 'a NULL model');
 SELECT throws_ok($$SELECT aiaas_train('m', NULL, 'c', '[]')$$, '22004', 'argument "query" must not be null', 'a NULL query');
-SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c')$$, '0A000', 'argument "layers" is missing', 'no layers');
+SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT ''\x00''::bytea AS raw, c FROM t', 'c')$$, '0A000', 'argument "layers" is missing', 'no layers');
 SELECT throws_ok($$SELECT aiaas_train('m', 'SELECT a, c FROM t', 'c', NULL, 'random_wood')$$, '22023', 'unknown algorithm "random_wood"', 'an unknown algorithm');
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a model without a name', model => '');
 SELECT pg_temp.refuses('SELECT a, c FROM t', '22023', 'invalid model name%', 'a very long name', model => repeat('x', 100000));

@@ -3,6 +3,7 @@
  * stratified, and nothing leaks when memory runs out.
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "table/dataset.h"
 #include "unit.h"
@@ -181,10 +182,73 @@ static void check_small_split(void)
     ax_dataset_free(d);
 }
 
+/* Rows of 4 bytes, three classes, weights. */
+static ax_dataset *make_classes(int64_t rows)
+{
+    int32_t classes[1000];
+    float weights[1000];
+    ax_status status;
+    ax_dataset *d = make(unit_env(), rows, 4, &status);
+
+    for (int64_t i = 0; i < rows; i++) {
+        classes[i] = (int32_t) (i % 10 < 7 ? 0 : i % 10 < 9 ? 1 : 2);
+        weights[i] = (float) i;
+    }
+    ax_dataset_set_classes(d, classes, 3, &err);
+    ax_dataset_set_weights(d, weights, &err);
+    return d;
+}
+
+static void check_select(void)
+{
+    const int64_t index[] = {9, 9, 0, 7}, wrong[] = {0, 10}, below[] = {-1};
+    ax_dataset *d = make_classes(10), *part = NULL;
+    int bad = 0;
+
+    unit_status(ax_dataset_select(d, index, 4, &part, &err), AX_OK, &err, "four rows of ten");
+    for (int i = 0; i < 4; i++)
+        bad += memcmp(ax_dataset_row(part, i), ax_dataset_row(d, index[i]), 4) != 0 ||
+               part->classes[i] != d->classes[index[i]] || part->weights[i] != d->weights[index[i]];
+    unit_check(bad == 0 && part->rows == 4 && part->n_classes == 3, "come with their targets and weights");
+    ax_dataset_free(part);
+    unit_status(ax_dataset_select(d, index, 0, &part, &err), AX_OK, &err, "no rows");
+    unit_is_int(ax_dataset_rows(part), 0, "are none");
+    ax_dataset_free(part);
+    unit_status(ax_dataset_select(d, wrong, 2, &part, &err), AX_ERR_INVALID, &err, "a row behind the last");
+    unit_status(ax_dataset_select(d, below, 1, &part, &err), AX_ERR_INVALID, &err, "a row before the first");
+    ax_dataset_free(d);
+}
+
+static void check_folds(void)
+{
+    ax_dataset *d = make_classes(1000);
+    int32_t fold[1000], again[1000], other[1000];
+    int count[3][7] = {{0}}, bad = 0;
+
+    unit_status(ax_dataset_folds(d, 7, 3, fold, &err), AX_OK, &err, "seven folds");
+    for (int i = 0; i < 1000; i++) {
+        bad += fold[i] < 0 || fold[i] >= 7;
+        if (!bad)
+            count[d->classes[i]][fold[i]]++;
+    }
+    for (int c = 0; c < 3; c++)
+        for (int k = 1; k < 7; k++)
+            bad += abs(count[c][k] - count[c][0]) > 1;
+    unit_check(bad == 0, "each class is dealt out evenly");
+    ax_dataset_folds(d, 7, 3, again, &err);
+    ax_dataset_folds(d, 7, 4, other, &err);
+    unit_check(memcmp(fold, again, sizeof(fold)) == 0, "the same seed deals the same");
+    unit_check(memcmp(fold, other, sizeof(fold)) != 0, "another seed another way");
+    unit_status(ax_dataset_folds(d, 0, 3, fold, &err), AX_ERR_INVALID, &err, "no folds are refused");
+    ax_dataset_free(d);
+}
+
 static ax_status all_steps(const ax_env *env)
 {
     const int32_t classes[300] = {0};
     const float ones[300] = {0};
+    int32_t fold[300];
+    ax_dataset *part = NULL;
     ax_status status;
     ax_dataset *d = make(env, 300, 4096, &status);
 
@@ -198,6 +262,11 @@ static ax_status all_steps(const ax_env *env)
         status = ax_dataset_set_weights(d, ones, &err);
     if (status == AX_OK)
         status = split(d, 0.2, 1);
+    if (status == AX_OK)
+        status = ax_dataset_folds(d, 3, 1, fold, &err);
+    if (status == AX_OK)
+        status = ax_dataset_select(d, train, 200, &part, &err);
+    ax_dataset_free(part);
     ax_dataset_free(d);
     return status;
 }
@@ -224,6 +293,8 @@ int main(void)
     check_refused();
     check_split();
     check_small_split();
+    check_select();
+    check_folds();
     check_out_of_memory();
     return unit_done();
 }

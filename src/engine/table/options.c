@@ -124,10 +124,11 @@ static const option_row rows[] = {
       "Error at which the huber loss turns from squares to absolutes."},
      NUMBER, 1.0, MORE_THAN(0), NULL},
     {{"group", "text", "",
-      "A column whose equal values stay together on one side of validation_split (by default then 0.2) or folds; it is no "
-      "feature."},
+      "A column whose equal values stay together on one side of validation_split (by default then 0.2) or folds; it is "
+      "no feature."},
      TEXT, 0, ANY, NULL},
-    {{"time", "text", "", "A column by which the newest rows validate: the share of validation_split, by default then 0.2."},
+    {{"time", "text", "",
+      "A column by which the newest rows validate: the share of validation_split, by default then 0.2."},
      TEXT, 0, ANY, NULL},
     {{"folds", "integer", "", "Parts of a cross-validation before the training: each validates once, the others learn."},
      INTEGER, 0, WITHIN(2, 100), NULL},
