@@ -183,10 +183,7 @@ ax_status ax_factor_inverse_diagonal(ax_factor *f, const ax_design *d, double *o
 {
     double *basis;
 
-    for (int i = 0; i <= f->p; i++)
-        out[i] = f->p - f->rank > f->rank ? NAN : 0;
-    if (f->p - f->rank > f->rank)
-        return AX_OK;
+    memset(out, 0, sizeof(double) * (size_t) f->p);
     AX_TRY(row_lengths(f, d, out, err));
     out[f->p] = intercept_inverse(f, d);
     if (f->rank < f->p) {
