@@ -12,6 +12,9 @@
 
 #define SLICE_ROWS 16384 /* binned in a slice */
 
+/* XGBoost's. From the mean of the target small tables are learned worse, as measured (boston_housing: RMSE 5% higher). */
+#define SQUARED_BASE 0.5
+
 typedef struct trees {
     int columns;
     ax_binner *binner;
@@ -187,7 +190,9 @@ static void read_boost(ax_fit *f, trees *t)
         .colsample_bylevel = ax_options_number(o, "colsample_bylevel"),
         .colsample_bynode = ax_options_number(o, "colsample_bynode"),
         .scale_pos_weight = ax_options_number(o, "scale_pos_weight"),
-        .base_score = ax_options_given(o, "base_score") ? ax_options_number(o, "base_score") : NAN,
+        .base_score = ax_options_given(o, "base_score") ? ax_options_number(o, "base_score")
+                      : loss == AX_BOOST_SQUARED        ? SQUARED_BASE
+                                                        : NAN,
         .early_stopping_rounds = (int) ax_options_integer(o, "early_stopping_rounds"),
         .seed = (uint64_t) ax_options_integer(o, "seed"),
     };

@@ -7,7 +7,7 @@
  */
 #include "onnx/reader.h"
 
-#define MAX_LIST (1 << 24) /* numbers or strings in one attribute */
+#define MAX_LIST (1 << 26) /* numbers or strings in one attribute */
 #define RECENT 4           /* strings that a new one is compared with */
 
 /* The lists of one attribute. Its kind says in the end which of them counts. */
