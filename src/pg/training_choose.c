@@ -3,8 +3,8 @@
  *
  * Each candidate learns from the same four fifths of the rows and is judged by the same fifth (or by what the options
  * say: groups, the newest rows, a query of their own), by its loss, which means the same for all of them. The one with
- * the least is kept, and then trained as if it had been asked for. The cheap ones come first, and no new one begins, nor
- * does one go on, when the option max_seconds is used up; only the first always comes to its end.
+ * the least is kept, and then trained as if it had been asked for. The cheap ones come first, and no new one begins,
+ * nor does one go on, when the option max_seconds is used up; only the first always comes to its end.
  *
  * A candidate that cannot do with the data (infinities in a linear model) is passed over. Its error comes from the
  * engine, with nothing of PostgreSQL's held meanwhile, so it may be caught without a subtransaction.
