@@ -175,8 +175,8 @@ void ax_dataset_free(ax_dataset *d);
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 /*
- * A column of a table, as part of a row of floats. A number (or an array of them) stands there as it is, NaN where it is
- * missing. A text stands there as the number of its category, counted as the rows were read: `category` lists them;
+ * A column of a table, as part of a row of floats. A number (or an array of them) stands there as it is, NaN where it
+ * is missing. A text stands there as the number of its category, counted as the rows were read: `category` lists them;
  * NaN where it is missing. ax_preparation_learn puts what the model will use in its place.
  */
 typedef struct ax_column {
@@ -415,15 +415,18 @@ void ax_trainer_free(ax_trainer *t);
  */
 typedef struct ax_fit ax_fit;
 
-/* Is there an algorithm of the name, and what does it need? AX_ERR_UNKNOWN with the nearest name. *hint: the task that it
- * calls for, undecided for either; *target: does it learn one? Options that another algorithm alone has: AX_ERR_INVALID. */
+/*
+ * Is there an algorithm of the name, and what does it need? AX_ERR_UNKNOWN with the nearest name. *hint: the task that
+ * it calls for, undecided for either; *target: does it learn one? Options that another algorithm alone has:
+ * AX_ERR_INVALID.
+ */
 ax_status ax_algorithm_check(const char *name, const ax_options *options, ax_task *hint, bool *target,
                              ax_error *err);
 
 /* spec: as for ax_model_build, without layers; it has a preparation. What is passed in must outlive the fit. */
 ax_status ax_fit_create(const ax_env *env, const char *algorithm, const ax_model_spec *spec, ax_dataset *d,
                         ax_dataset *valid, const ax_options *options, int threads, ax_fit **out, ax_error *err);
-/* A slice of work, as ax_trainer_step: AX_TRAIN_EPOCH after each round of boosting, where the report tells of the loss. */
+/* A slice of work, as ax_trainer_step: AX_TRAIN_EPOCH after each round of boosting, and the report tells of the loss. */
 ax_status ax_fit_step(ax_fit *f, ax_train_event *event, ax_error *err);
 const ax_train_report *ax_fit_report(const ax_fit *f);
 /* The model, when AX_TRAIN_DONE was said; the caller's. */

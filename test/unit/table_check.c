@@ -8,7 +8,7 @@
 #include "graph/plan.h"
 #include "unit.h"
 
-void table_rows(table_case *t, int64_t rows)
+void column_rows(table_case *t, int64_t rows)
 {
     t->rows = rows;
     t->x = calloc((size_t) (rows * t->width) + 1, sizeof(float));

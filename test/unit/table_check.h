@@ -2,7 +2,7 @@
  * table_check.h: a small table for tests of preparation: columns, rows of floats, targets.
  *
  *     table_case t = {.n_columns = 2, .column = {...}, .width = 2};
- *     table_rows(&t, 100);              // t.x: 100 rows to fill
+ *     column_rows(&t, 100);              // t.x: 100 rows to fill
  *     p = table_learn(&t, env, "linear", AX_TASK_REGRESSION, "{}", AX_OK);    // t.d holds the rows as learned
  *     out = table_run(p, rows, n, &width);    // what the preparation's nodes make of rows
  *     table_end(&t);
@@ -28,7 +28,7 @@ typedef struct table_case {
     ax_error err;
 } table_case;
 
-void table_rows(table_case *t, int64_t rows); /* zeros */
+void column_rows(table_case *t, int64_t rows); /* zeros */
 /* A dataset of t.x in t.d, with targets by the task; learns from it. */
 ax_status table_try(table_case *t, const ax_env *env, const char *algorithm, ax_task task, const char *options);
 /* The same, and a check of the status. */

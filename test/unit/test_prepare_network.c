@@ -36,7 +36,7 @@ static void make_table(table_case *t)
                                  {"income", false, 1, NULL, NULL, 0, NULL}},
                       .width = 4};
     unit_seed(5);
-    table_rows(t, ROWS);
+    column_rows(t, ROWS);
     for (int i = 0; i < ROWS; i++) {
         int64_t city = unit_below(CITIES);
         float *x = t->x + i * 4;
@@ -330,7 +330,7 @@ static void test_many_embeddings(void)
         ax_text_addf(&text, "%s\"c%d\": {\"encode\": \"embedding\", \"output_dim\": 2}", k > 0 ? "," : "", k);
     }
     ax_text_addf(&text, "}}");
-    table_rows(&t, 64);
+    column_rows(&t, 64);
     for (int64_t i = 0; i < 64 * N; i++)
         t.x[i] = (float) unit_below(CITIES);
     for (int i = 0; i < 64; i++)

@@ -77,7 +77,7 @@ static void test_numbers(void)
                                {"large", false, 1, NULL, NULL, 0, NULL}},
                     .width = 7};
 
-    table_rows(&t, 30011);
+    column_rows(&t, 30011);
     for (int64_t i = 0; i < t.rows * t.width; i++)
         t.x[i] = unit_below(10) == 0 ? NAN
                  : i % 7 == 6        ? 1e7f + (float) unit_below(3)
@@ -101,7 +101,7 @@ static void test_many_rows(void)
     table_case t = {.n_columns = 1, .column = {{"a", false, 1, NULL, NULL, 0, NULL}}, .width = 1};
     const ax_column_summary *s;
 
-    table_rows(&t, 1500000);
+    column_rows(&t, 1500000);
     for (int64_t i = 0; i < t.rows; i++)
         t.x[i] = (float) (i % 1000);
     table_learn(&t, NULL, AX_TASK_UNDECIDED, NULL, AX_OK);
@@ -125,7 +125,7 @@ static void test_texts(void)
         snprintf(name[k], sizeof(name[k]), "c%d", k);
         category[k] = name[k];
     }
-    table_rows(&t, 5000);
+    column_rows(&t, 5000);
     for (int64_t i = 0; i < t.rows; i++) {
         int64_t k = unit_below(1 + unit_below(30));
 
@@ -165,7 +165,7 @@ static void mixed_table(table_case *t, int64_t rows)
                                  {"income", false, 1, NULL, NULL, 0, NULL},
                                  {"grade", false, 1, NULL, NULL, 0, NULL}},
                       .width = 4};
-    table_rows(t, rows);
+    column_rows(t, rows);
     for (int64_t i = 0; i < rows; i++) {
         float *x = t->x + i * 4;
 
@@ -518,7 +518,7 @@ static void test_many_codes(void)
         snprintf(name[k], sizeof(name[k]), "k%d", k);
         category[k] = name[k];
     }
-    table_rows(&t, 300 * 20);
+    column_rows(&t, 300 * 20);
     for (int64_t i = 0; i < t.rows; i++) {
         t.x[i] = i < 300 ? (float) i : (float) (i % 254);
         t.y[i] = (float) ((int) t.x[i] * 7 % 254); /* another order than that of the categories */
@@ -646,7 +646,7 @@ static void test_left_out(void)
         snprintf(name[k], sizeof(name[k]), "n%d", k);
         category[k] = name[k];
     }
-    table_rows(&t, 50);
+    column_rows(&t, 50);
     for (int64_t i = 0; i < 50; i++)
         memcpy(t.x + i * 7, (float[]){NAN, 5, i % 3 ? 2 : NAN, (float) i, (float) i, (float) i, NAN},
                7 * sizeof(float));
@@ -772,7 +772,7 @@ static void test_many_columns(void)
     ax_column *column = calloc(5000, sizeof(*column));
     char (*name)[32] = malloc(5000 * sizeof(*name));
 
-    table_rows(&t, 400);
+    column_rows(&t, 400);
     for (int k = 0; k < 5000; k++) {
         snprintf(name[k], sizeof(name[k]), "\"Column\" %d", k);
         column[k] = (ax_column){.name = name[k], .text = k % 5 == 0, .width = 1, .category = jobs,
@@ -796,7 +796,7 @@ static void test_many_categories(void)
                                           "{\"columns\": {\"c\": {\"encode\": \"hash\"}}}",
                                           "{\"columns\": {\"c\": {\"encode\": \"embedding\"}}}"};
 
-    table_rows(&t, 200000);
+    column_rows(&t, 200000);
     for (int k = 0; k < 100000; k++) {
         snprintf(name[k], sizeof(name[k]), "text %d", k);
         category[k] = name[k];

@@ -29,8 +29,8 @@ const ax_algorithm *ax_algorithm_find(const char *name, ax_error *err)
     if (near != NULL)
         ax_hint(err, "Did you mean \"%s\"?", near);
     else
-        ax_hint(err, "There are linear, logistic, decision_tree, random_forest, extra_trees, gradient_boosting, kmeans, "
-                     "pca, isolation_forest and neural_network.");
+        ax_hint(err, "There are linear, logistic, decision_tree, random_forest, extra_trees, gradient_boosting, "
+                     "kmeans, pca, isolation_forest and neural_network.");
     return NULL;
 }
 

@@ -76,10 +76,11 @@ static ax_status join_targets(ax_fit *f, ax_error *err)
 {
     ax_fit_rows *r = &f->rows;
     const ax_dataset *d = r->data, *v = r->valid;
+    size_t target = (size_t) d->value_width * sizeof(*d->values);
     const void *classes, *values, *weights;
 
     AX_TRY(joined(f, d->classes, v != NULL ? v->classes : NULL, sizeof(*d->classes), &classes, err));
-    AX_TRY(joined(f, d->values, v != NULL ? v->values : NULL, (size_t) d->value_width * sizeof(*d->values), &values, err));
+    AX_TRY(joined(f, d->values, v != NULL ? v->values : NULL, target, &values, err));
     AX_TRY(joined(f, d->weights, v != NULL ? v->weights : NULL, sizeof(*d->weights), &weights, err));
     r->classes = classes;
     r->values = values;

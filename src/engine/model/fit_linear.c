@@ -114,11 +114,10 @@ static ax_status add_coefficients(ax_fit *f, const ax_linear_fit *l, int x, int 
 static ax_coefficient line_of(const ax_fit *f, const ax_linear_fit *l, int k, int j)
 {
     int64_t at = (int64_t) k * (l->p + 1) + j;
-    bool intercept = j == l->p;
+    bool intercept = j == l->p, classes = f->spec->task == AX_TASK_CLASSIFICATION && f->spec->labels != NULL;
 
     return (ax_coefficient) {
-        .label = f->spec->labels == NULL || f->spec->task != AX_TASK_CLASSIFICATION ? NULL
-                                                                                    : f->spec->labels[l->n_outputs == 1 ? 1 : k],
+        .label = classes ? f->spec->labels[l->n_outputs == 1 ? 1 : k] : NULL,
         .feature = intercept ? "(intercept)" : ax_preparation_output(f->spec->preparation, j),
         .value = intercept ? l->intercept[k] : l->coef[(int64_t) k * l->p + j],
         .std_error = l->std_error[at],

@@ -42,8 +42,8 @@ static ax_status make_room(ax_fit *f, ax_prepared *d, ax_error *err)
     d->weights = f->rows.weights != NULL ? ax_alloc(&f->env, n * sizeof(float)) : NULL;
     d->values = f->rows.values != NULL ? ax_alloc(&f->env, n * sizeof(float)) : NULL;
     d->classes = f->rows.classes != NULL ? ax_alloc(&f->env, n * sizeof(int32_t)) : NULL;
-    if (d->x == NULL || (f->rows.weights != NULL && d->weights == NULL) || (f->rows.values != NULL && d->values == NULL) ||
-        (f->rows.classes != NULL && d->classes == NULL))
+    if (d->x == NULL || (f->rows.weights != NULL && d->weights == NULL) ||
+        (f->rows.values != NULL && d->values == NULL) || (f->rows.classes != NULL && d->classes == NULL))
         return ax_nomem(err);
     return AX_OK;
 }

@@ -208,8 +208,9 @@ static ax_status order_codes(encoder *c, int i, int *category)
 }
 
 /*
- * Codes in the order of the target's mean know the target. Of a text that few rows have it is known too well: trees would
- * learn the rows by heart. These texts share the code of the others, unless the column's options say how many there are.
+ * Codes in the order of the target's mean know the target. Of a text that few rows have it is known too well: trees
+ * would learn the rows by heart. These texts share the code of the others, unless the column's options say how many
+ * there are.
  */
 static int frequent_codes(const encoder *c, int i)
 {
