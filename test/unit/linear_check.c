@@ -10,7 +10,7 @@ static uint32_t state;
 static float next(void)
 {
     state = state * 1664525u + 1013904223u;
-    return (float) (state >> 8) / 16777216.0f;
+    return (float)(state >> 8) / 16777216.0f;
 }
 
 void table_fill(table *t, int n, int p)
@@ -22,7 +22,7 @@ void table_fill(table *t, int n, int p)
         float *x = t->x + i * p, noise, other;
 
         for (int j = 0; j < p; j++)
-            x[j] = 4.0f * next() - 2.0f + (float) j;
+            x[j] = 4.0f * next() - 2.0f + (float)j;
         noise = 4.0f * next() - 2.0f;
         t->values[i] = 2.0f * x[0] - x[1] + noise;
         t->two[i] = x[0] - x[1] + noise > -1.0f;
@@ -34,7 +34,8 @@ void table_fill(table *t, int n, int p)
 
 ax_linear_rows table_rows(const table *t, bool weighted)
 {
-    return (ax_linear_rows){.x = t->x, .n = t->n, .p = t->p, .values = t->values, .weights = weighted ? t->weights : NULL};
+    return (ax_linear_rows){
+        .x = t->x, .n = t->n, .p = t->p, .values = t->values, .weights = weighted ? t->weights : NULL};
 }
 
 static bool near(double a, double b, double tol)
@@ -88,6 +89,6 @@ void sweep(work w, const void *arg, const char *text)
             break;
         bad += status != AX_ERR_CANCELLED || unit_live_bytes() != before;
     }
-    unit_check(bad == 0 && failed > 3 && cancelled > 3, "%s: %d allocations may fail, %d polls may say no", text, failed,
-               cancelled);
+    unit_check(bad == 0 && failed > 3 && cancelled > 3, "%s: %d allocations may fail, %d polls may say no", text,
+               failed, cancelled);
 }

@@ -1,43 +1,41 @@
 /*
- * test_linear.c: least squares, ridge, lasso and elastic net, against numbers of scikit-learn 1.2 and formulas in numpy, and
- * against what has to hold at the optimum.
+ * test_linear.c: least squares, ridge, lasso and elastic net, against numbers of scikit-learn 1.2 and formulas in
+ * numpy, and against what has to hold at the optimum.
  *
  * The expected numbers were computed on the table of linear_check.h: LinearRegression, Ridge, Lasso and ElasticNet (tol
- * 1e-14); errors as the roots of the diagonal of s^2 (X' W X)^-1, with s^2 the weighted squares over n - p - 1; p values by
- * scipy's stats.t; least norms by numpy's pinv of the centred rows.
+ * 1e-14); errors as the roots of the diagonal of s^2 (X' W X)^-1, with s^2 the weighted squares over n - p - 1; p
+ * values by scipy's stats.t; least norms by numpy's pinv of the centred rows.
  */
 #include "linear_check.h"
 #include "linear/significance.h"
 
 #include <math.h>
 
-static const double least_squares[] = {2.07675283848, -1.07330237463, 0.0678329066221, -0.11490378502,
-    0.327232108055};
+static const double least_squares[] = {2.07675283848, -1.07330237463, 0.0678329066221, -0.11490378502, 0.327232108055};
 static const double weighted[] = {2.03249155875, -1.12917459477, 0.0623579656742, -0.165894215293, 0.524463153149};
 static const double without_intercept[] = {2.08562407205, -1.01805912192, 0.109228791592, -0.0598316975716, 0};
 static const double ridge[] = {1.98423759234, -1.018472991, 0.0750697388163, -0.10385733465, 0.223444869534};
 static const double ridge_weighted[] = {1.94220454488, -1.06781630252, 0.0716483288375, -0.156586193591,
-    0.412111022416};
+                                        0.412111022416};
 static const double lasso[] = {1.87828922899, -0.786271441012, 0, -0, -0.145308007789};
 static const double net_weighted[] = {1.71345815951, -0.859490556039, 0.0228253320422, -0.0573359853743,
-    -0.00543187979294};
+                                      -0.00543187979294};
 static const double least_squares_error[] = {0.18800368088, 0.220747755627, 0.177473991477, 0.165173159263,
-    0.750031810248};
-static const double least_squares_t[] = {11.0463413735, -4.86212134563, 0.38221322492, -0.695656519087,
-    0.436290972707};
+                                             0.750031810248};
+static const double least_squares_t[] = {11.0463413735, -4.86212134563, 0.38221322492, -0.695656519087, 0.436290972707};
 static const double least_squares_p[] = {5.89056092818e-13, 2.43144372495e-05, 0.704614290206, 0.491237578897,
-    0.665305171697};
-static const double weighted_error[] = {0.185856077562, 0.21296573013, 0.173346094839, 0.164036596752,
-    0.727768246293};
+                                         0.665305171697};
+static const double weighted_error[] = {0.185856077562, 0.21296573013, 0.173346094839, 0.164036596752, 0.727768246293};
 static const double weighted_t[] = {10.9358358651, -5.30214224646, 0.359731009412, -1.01132441527, 0.72064583172};
 static const double weighted_p[] = {7.75472112352e-13, 6.42621136338e-06, 0.721209856888, 0.318801940805,
-    0.475913430502};
-static const double wide[] = {0.991681106068, -1.0949771428, -0.0360986872889, 0.54438685427, 0.758042485315,
-    0.679077857489, 0.357338040599, 0.999561256344, -0.344621292943, 0.244499714023, -15.0789854616};
+                                    0.475913430502};
+static const double wide[] = {0.991681106068,  -1.0949771428,  -0.0360986872889, 0.54438685427,
+                              0.758042485315,  0.679077857489, 0.357338040599,   0.999561256344,
+                              -0.344621292943, 0.244499714023, -15.0789854616};
 
 static table t;
-static const ax_linear_params defaults = {.fit_intercept = true, .l1_ratio = 0, .c = 1, .n_classes = 2, .tol = 1e-4,
-                                          .max_iter = 1000};
+static const ax_linear_params defaults = {
+    .fit_intercept = true, .l1_ratio = 0, .c = 1, .n_classes = 2, .tol = 1e-4, .max_iter = 1000};
 
 static ax_linear_fit *fit_rows(const ax_linear_rows *rows, double alpha, double l1_ratio, const char *text)
 {
@@ -117,7 +115,7 @@ static void fill_one_hot(void)
 {
     unit_seed(3);
     for (int i = 0; i < MANY; i++) {
-        int a = (int) unit_below(3), b = (int) unit_below(4);
+        int a = (int)unit_below(3), b = (int)unit_below(4);
         float x = unit_normal(), *full = one_hot + i * 8, *less = reduced + i * 6;
 
         memset(full, 0, 8 * sizeof(float));
@@ -126,7 +124,7 @@ static void fill_one_hot(void)
         full[7] = x;
         memcpy(less, full + 1, 2 * sizeof(float));
         memcpy(less + 2, full + 4, 4 * sizeof(float));
-        answers[i] = (float) a - 2 * (float) b + 0.5f * x + unit_normal();
+        answers[i] = (float)a - 2 * (float)b + 0.5f * x + unit_normal();
     }
 }
 
@@ -135,7 +133,7 @@ static double predict(const ax_linear_fit *f, const float *x)
     double y = f->intercept[0];
 
     for (int j = 0; j < f->p; j++)
-        y += f->coef[j] * (double) x[j];
+        y += f->coef[j] * (double)x[j];
     return y;
 }
 
@@ -178,7 +176,7 @@ static void test_wide(void)
     f = fit_rows(&rows, 0, 0, "more columns than rows");
     fit_close_to(f, wide, 1e-9, "coefficients of least norm");
     for (int i = 0; i < 6; i++)
-        worst = fmax(worst, fabs(predict(f, t.x + i * 10) - (double) t.values[i]));
+        worst = fmax(worst, fabs(predict(f, t.x + i * 10) - (double)t.values[i]));
     unit_check(worst < 1e-10, "every row is met");
     unit_check(isnan(f->std_error[0]) && isnan(f->p_value[10]), "nothing is left for errors");
     ax_linear_free(f);
@@ -217,25 +215,26 @@ static void slopes(const ax_linear_rows *rows, const ax_linear_fit *f, double *o
         double mean = 0, sum = 0, residual = 0;
 
         for (int64_t i = 0; i < rows->n; i++)
-            mean += (double) rows->x[i * rows->p + j] / (double) rows->n;
+            mean += (double)rows->x[i * rows->p + j] / (double)rows->n;
         for (int64_t i = 0; i < rows->n; i++) {
-            residual = (double) rows->values[i] - predict(f, rows->x + i * rows->p);
-            sum += ((double) rows->x[i * rows->p + j] - mean) * residual;
+            residual = (double)rows->values[i] - predict(f, rows->x + i * rows->p);
+            sum += ((double)rows->x[i * rows->p + j] - mean) * residual;
         }
-        out[j] = sum / (double) rows->n;
+        out[j] = sum / (double)rows->n;
     }
 }
 
 static void make_rows(ax_linear_rows *rows, int64_t n, int p)
 {
-    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t) (n * p)), *y = ax_alloc(unit_env(), sizeof(float) * (size_t) n);
+    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t)(n * p)),
+          *y = ax_alloc(unit_env(), sizeof(float) * (size_t)n);
 
     unit_seed(11);
     unit_fill_normal(x, n * p, 1);
     for (int64_t i = 0; i < n; i++) {
         /* every column has a share of the first, so that all are correlated */
         for (int j = 1; j < p; j++)
-            x[i * p + j] += x[i * p] + (float) (j % 7);
+            x[i * p + j] += x[i * p] + (float)(j % 7);
         y[i] = x[i * p] - 2 * x[i * p + 1] + x[i * p + p - 1] + unit_normal();
     }
     *rows = (ax_linear_rows){.x = x, .n = n, .p = p, .values = y};
@@ -243,8 +242,8 @@ static void make_rows(ax_linear_rows *rows, int64_t n, int p)
 
 static void drop_rows(const ax_linear_rows *rows)
 {
-    ax_free(unit_env(), (void *) (uintptr_t) rows->x);
-    ax_free(unit_env(), (void *) (uintptr_t) rows->values);
+    ax_free(unit_env(), (void *)(uintptr_t)rows->x);
+    ax_free(unit_env(), (void *)(uintptr_t)rows->values);
 }
 
 static void test_lasso_conditions(double l1_ratio)
@@ -280,9 +279,9 @@ static void test_many(void)
     make_rows(&rows, 50000, 300);
     f = fit_rows(&rows, 0, 0, "many rows");
     for (int64_t i = 0; i < rows.n; i++) {
-        residual = (double) rows.values[i] - predict(f, rows.x + i * rows.p);
+        residual = (double)rows.values[i] - predict(f, rows.x + i * rows.p);
         for (int j = 0; j < 3; j++)
-            u[j] += residual * (double) rows.x[i * rows.p + at[j]] / (double) rows.n;
+            u[j] += residual * (double)rows.x[i * rows.p + at[j]] / (double)rows.n;
     }
     for (int j = 0; j < 3; j++)
         slope[j] = fabs(u[j]);
@@ -301,7 +300,7 @@ static void test_scales(void)
 
     unit_seed(5);
     for (int i = 0; i < MANY; i++) {
-        float u = (float) unit_below(1000), v = unit_normal();
+        float u = (float)unit_below(1000), v = unit_normal();
 
         plain[2 * i] = u / 1024;
         plain[2 * i + 1] = v;

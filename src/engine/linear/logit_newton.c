@@ -2,11 +2,12 @@
  * logit_newton.c: Newton's method for smooth penalties, and the proximal Newton method for those with an L1 part
  * (Lee, Sun and Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014).
  *
- * Newton solves with the second derivatives of all parameters at once. The proximal method minimizes their quadratic plus the
- * penalty by coordinate descent; when the parameters are too many for one matrix, it goes through the classes one by one.
+ * Newton solves with the second derivatives of all parameters at once. The proximal method minimizes their quadratic
+ * plus the penalty by coordinate descent; when the parameters are too many for one matrix, it goes through the classes
+ * one by one.
  *
- * Both stop by what the next step promises. Newton's promises shrink by ever larger factors near a minimum; where there is
- * none, because the classes can be separated in some direction, each is about 1/e of the one before, and that tells.
+ * Both stop by what the next step promises. Newton's promises shrink by ever larger factors near a minimum; where there
+ * is none, because the classes can be separated in some direction, each is about 1/e of the one before, and that tells.
  */
 #include "linear/factor.h"
 #include "linear/logit.h"
@@ -24,14 +25,14 @@
  */
 static void prepare(const ax_logit *l, double *h, int m)
 {
-    size_t q = (size_t) l->q, n = (size_t) m * q;
+    size_t q = (size_t)l->q, n = (size_t)m * q;
 
     for (size_t j = 0; j < q; j++) {
         double own = h[j * n + j];
 
         for (int a = 0; m == l->k && m > 1 && l->l1[j] == 0 && l->l2[j] == 0 && a < m; a++) {
             for (int b = 0; b < m; b++)
-                h[((size_t) a * q + j) * n + (size_t) b * q + j] += own;
+                h[((size_t)a * q + j) * n + (size_t)b * q + j] += own;
         }
     }
 }
@@ -39,7 +40,7 @@ static void prepare(const ax_logit *l, double *h, int m)
 static void add_penalty(const ax_logit *l, double *h, int n, double lift)
 {
     for (int i = 0; i < n; i++) {
-        double *own = h + (size_t) i * (size_t) n + (size_t) i;
+        double *own = h + (size_t)i * (size_t)n + (size_t)i;
 
         *own = *own > 0 ? *own * (1 + lift) + l->l2[i % l->q] : 1;
     }
@@ -94,7 +95,7 @@ static ax_status iterate(ax_logit *l, double *h, double *step, double last, ax_e
 
 ax_status ax_logit_newton(ax_logit *l, ax_error *err)
 {
-    size_t n = (size_t) l->k * (size_t) l->q;
+    size_t n = (size_t)l->k * (size_t)l->q;
     double *h = ax_alloc(&l->design.arena.env, sizeof(double) * n * (n + 1));
     /* after another solver the first promise proves nothing */
     double last = l->iterations == 0 ? INFINITY : 0;
@@ -119,14 +120,21 @@ typedef struct proximal {
 static ax_status proximal_step(ax_logit *l, proximal *s, int from, int to, double *slope, ax_error *err)
 {
     int n = (to - from) * l->q, at = from * l->q;
-    ax_shrink shrink = {.env = &l->design.arena.env, .n = n, .h = s->h, .g = s->g, .l1 = s->l1, .l2 = s->l2, .v = s->v,
-                        .tol = 0.1 * l->params->tol, .max_iter = 10000};
+    ax_shrink shrink = {.env = &l->design.arena.env,
+                        .n = n,
+                        .h = s->h,
+                        .g = s->g,
+                        .l1 = s->l1,
+                        .l2 = s->l2,
+                        .v = s->v,
+                        .tol = 0.1 * l->params->tol,
+                        .max_iter = 10000};
 
     AX_TRY(ax_logit_hessian(l, l->u, from, to, s->h, err));
     prepare(l, s->h, to - from);
-    memset(s->step, 0, sizeof(double) * (size_t) l->k * (size_t) l->q);
-    memcpy(s->g, l->gradient + at, sizeof(double) * (size_t) n);
-    memcpy(s->v, l->u + at, sizeof(double) * (size_t) n);
+    memset(s->step, 0, sizeof(double) * (size_t)l->k * (size_t)l->q);
+    memcpy(s->g, l->gradient + at, sizeof(double) * (size_t)n);
+    memcpy(s->v, l->u + at, sizeof(double) * (size_t)n);
     AX_TRY(ax_shrink_solve(&shrink, err));
     *slope = -ax_logit_penalty(l, l->u);
     for (int i = 0; i < n; i++) {
@@ -167,17 +175,20 @@ static ax_status iterate_proximal(ax_logit *l, proximal *s, int group, ax_error 
 ax_status ax_logit_proximal(ax_logit *l, ax_error *err)
 {
     int group = l->k * l->q <= AX_LOGIT_NEWTON_MAX ? l->k : 1;
-    size_t n = (size_t) group * (size_t) l->q, all = (size_t) l->k * (size_t) l->q;
+    size_t n = (size_t)group * (size_t)l->q, all = (size_t)l->k * (size_t)l->q;
     ax_arena *arena = &l->design.arena;
-    proximal s = {.h = ax_arena_array(arena, n * n, sizeof(double)), .g = ax_arena_array(arena, n, sizeof(double)),
-                  .v = ax_arena_array(arena, n, sizeof(double)), .l1 = ax_arena_array(arena, n, sizeof(double)),
-                  .l2 = ax_arena_array(arena, n, sizeof(double)), .step = ax_arena_array(arena, all, sizeof(double))};
+    proximal s = {.h = ax_arena_array(arena, n * n, sizeof(double)),
+                  .g = ax_arena_array(arena, n, sizeof(double)),
+                  .v = ax_arena_array(arena, n, sizeof(double)),
+                  .l1 = ax_arena_array(arena, n, sizeof(double)),
+                  .l2 = ax_arena_array(arena, n, sizeof(double)),
+                  .step = ax_arena_array(arena, all, sizeof(double))};
 
     if (s.h == NULL || s.g == NULL || s.v == NULL || s.l1 == NULL || s.l2 == NULL || s.step == NULL)
         return ax_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        s.l1[i] = l->l1[i % (size_t) l->q];
-        s.l2[i] = l->l2[i % (size_t) l->q];
+        s.l1[i] = l->l1[i % (size_t)l->q];
+        s.l2[i] = l->l2[i % (size_t)l->q];
     }
     return iterate_proximal(l, &s, group, err);
 }
