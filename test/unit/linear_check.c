@@ -10,7 +10,7 @@ static uint32_t state;
 static float next(void)
 {
     state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / 16777216.0f;
+    return (float) (state >> 8) / 16777216.0f;
 }
 
 void table_fill(table *t, int n, int p)
@@ -22,7 +22,7 @@ void table_fill(table *t, int n, int p)
         float *x = t->x + i * p, noise, other;
 
         for (int j = 0; j < p; j++)
-            x[j] = 4.0f * next() - 2.0f + (float)j;
+            x[j] = 4.0f * next() - 2.0f + (float) j;
         noise = 4.0f * next() - 2.0f;
         t->values[i] = 2.0f * x[0] - x[1] + noise;
         t->two[i] = x[0] - x[1] + noise > -1.0f;

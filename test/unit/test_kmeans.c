@@ -21,36 +21,36 @@ static ax_kmeans *fit_rows(const ax_linear_rows *rows, const ax_kmeans_params *p
 /* Plainly, in double: the inertia; that each center lies in the middle of its rows; the sizes. */
 static void check_centers(const ax_linear_rows *rows, const ax_kmeans *m, double tol)
 {
-    double inertia = 0, worst = 0, *sum = ax_zalloc(unit_env(), sizeof(double) * (size_t)(m->k * (m->p + 1)));
-    int64_t *size = ax_zalloc(unit_env(), sizeof(int64_t) * (size_t)m->k);
+    double inertia = 0, worst = 0, *sum = ax_zalloc(unit_env(), sizeof(double) * (size_t) (m->k * (m->p + 1)));
+    int64_t *size = ax_zalloc(unit_env(), sizeof(int64_t) * (size_t) m->k);
 
     for (int64_t i = 0; i < rows->n; i++) {
         const float *x = rows->x + i * m->p;
-        double best = INFINITY, w = rows->weights == NULL ? 1 : (double)rows->weights[i];
+        double best = INFINITY, w = rows->weights == NULL ? 1 : (double) rows->weights[i];
         int own = 0;
 
         for (int c = 0; c < m->k; c++) {
             double d = 0;
 
             for (int j = 0; j < m->p; j++)
-                d += pow((double)x[j] - (double)m->center[c * m->p + j], 2);
+                d += pow((double) x[j] - (double) m->center[c * m->p + j], 2);
             own = d < best ? c : own;
             best = fmin(best, d);
         }
         inertia += w * best;
         size[own]++;
         for (int j = 0; j < m->p; j++)
-            sum[own * (m->p + 1) + j] += w * (double)x[j];
+            sum[own * (m->p + 1) + j] += w * (double) x[j];
         sum[own * (m->p + 1) + m->p] += w;
     }
     for (int i = 0; i < m->k * m->p; i++) {
         const double *own = sum + i / m->p * (m->p + 1);
 
-        worst = fmax(worst, fabs(own[i % m->p] / own[m->p] - (double)m->center[i]));
+        worst = fmax(worst, fabs(own[i % m->p] / own[m->p] - (double) m->center[i]));
     }
     unit_near(m->inertia, inertia, 1e-5, "the inertia is what it is said to be");
     unit_check(worst <= tol, "centers are in the middle of their rows, to %g", worst);
-    unit_check(memcmp(size, m->size, sizeof(int64_t) * (size_t)m->k) == 0, "the sizes are right");
+    unit_check(memcmp(size, m->size, sizeof(int64_t) * (size_t) m->k) == 0, "the sizes are right");
     ax_free(unit_env(), sum);
     ax_free(unit_env(), size);
 }
@@ -82,7 +82,7 @@ static void fill_blobs(void)
     unit_seed(4);
     for (int i = 0; i < ROWS; i++) {
         for (int j = 0; j < 3; j++)
-            blobs[i * 3 + j] = 1e4f + (float)((i % BLOBS) * (j + 1) * 20 % 97) + unit_normal();
+            blobs[i * 3 + j] = 1e4f + (float) ((i % BLOBS) * (j + 1) * 20 % 97) + unit_normal();
     }
 }
 
@@ -124,7 +124,7 @@ static void test_edges(void)
     ax_kmeans *m;
 
     for (int i = 0; i < 20; i++)
-        two[i] = (float)(i % 2);
+        two[i] = (float) (i % 2);
     expect(rows, params, AX_ERR_INVALID, "three clusters of two distinct rows");
     params.k = 2;
     m = fit_rows(&rows, &params, "two clusters of two distinct rows");
@@ -132,7 +132,7 @@ static void test_edges(void)
     ax_kmeans_free(m);
     params.k = 1;
     m = fit_rows(&rows, &params, "one cluster");
-    unit_near((double)m->center[0], 0.5, 1e-6, "is at the mean");
+    unit_near((double) m->center[0], 0.5, 1e-6, "is at the mean");
     ax_kmeans_free(m);
     rows.n = 1;
     m = fit_rows(&rows, &params, "one row");

@@ -115,7 +115,7 @@ static void fill_one_hot(void)
 {
     unit_seed(3);
     for (int i = 0; i < MANY; i++) {
-        int a = (int)unit_below(3), b = (int)unit_below(4);
+        int a = (int) unit_below(3), b = (int) unit_below(4);
         float x = unit_normal(), *full = one_hot + i * 8, *less = reduced + i * 6;
 
         memset(full, 0, 8 * sizeof(float));
@@ -124,7 +124,7 @@ static void fill_one_hot(void)
         full[7] = x;
         memcpy(less, full + 1, 2 * sizeof(float));
         memcpy(less + 2, full + 4, 4 * sizeof(float));
-        answers[i] = (float)a - 2 * (float)b + 0.5f * x + unit_normal();
+        answers[i] = (float) a - 2 * (float) b + 0.5f * x + unit_normal();
     }
 }
 
@@ -133,7 +133,7 @@ static double predict(const ax_linear_fit *f, const float *x)
     double y = f->intercept[0];
 
     for (int j = 0; j < f->p; j++)
-        y += f->coef[j] * (double)x[j];
+        y += f->coef[j] * (double) x[j];
     return y;
 }
 
@@ -176,7 +176,7 @@ static void test_wide(void)
     f = fit_rows(&rows, 0, 0, "more columns than rows");
     fit_close_to(f, wide, 1e-9, "coefficients of least norm");
     for (int i = 0; i < 6; i++)
-        worst = fmax(worst, fabs(predict(f, t.x + i * 10) - (double)t.values[i]));
+        worst = fmax(worst, fabs(predict(f, t.x + i * 10) - (double) t.values[i]));
     unit_check(worst < 1e-10, "every row is met");
     unit_check(isnan(f->std_error[0]) && isnan(f->p_value[10]), "nothing is left for errors");
     ax_linear_free(f);
@@ -215,26 +215,26 @@ static void slopes(const ax_linear_rows *rows, const ax_linear_fit *f, double *o
         double mean = 0, sum = 0, residual = 0;
 
         for (int64_t i = 0; i < rows->n; i++)
-            mean += (double)rows->x[i * rows->p + j] / (double)rows->n;
+            mean += (double) rows->x[i * rows->p + j] / (double) rows->n;
         for (int64_t i = 0; i < rows->n; i++) {
-            residual = (double)rows->values[i] - predict(f, rows->x + i * rows->p);
-            sum += ((double)rows->x[i * rows->p + j] - mean) * residual;
+            residual = (double) rows->values[i] - predict(f, rows->x + i * rows->p);
+            sum += ((double) rows->x[i * rows->p + j] - mean) * residual;
         }
-        out[j] = sum / (double)rows->n;
+        out[j] = sum / (double) rows->n;
     }
 }
 
 static void make_rows(ax_linear_rows *rows, int64_t n, int p)
 {
-    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t)(n * p)),
-          *y = ax_alloc(unit_env(), sizeof(float) * (size_t)n);
+    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t) (n * p)),
+          *y = ax_alloc(unit_env(), sizeof(float) * (size_t) n);
 
     unit_seed(11);
     unit_fill_normal(x, n * p, 1);
     for (int64_t i = 0; i < n; i++) {
         /* every column has a share of the first, so that all are correlated */
         for (int j = 1; j < p; j++)
-            x[i * p + j] += x[i * p] + (float)(j % 7);
+            x[i * p + j] += x[i * p] + (float) (j % 7);
         y[i] = x[i * p] - 2 * x[i * p + 1] + x[i * p + p - 1] + unit_normal();
     }
     *rows = (ax_linear_rows){.x = x, .n = n, .p = p, .values = y};
@@ -242,8 +242,8 @@ static void make_rows(ax_linear_rows *rows, int64_t n, int p)
 
 static void drop_rows(const ax_linear_rows *rows)
 {
-    ax_free(unit_env(), (void *)(uintptr_t)rows->x);
-    ax_free(unit_env(), (void *)(uintptr_t)rows->values);
+    ax_free(unit_env(), (void *) (uintptr_t) rows->x);
+    ax_free(unit_env(), (void *) (uintptr_t) rows->values);
 }
 
 static void test_lasso_conditions(double l1_ratio)
@@ -279,9 +279,9 @@ static void test_many(void)
     make_rows(&rows, 50000, 300);
     f = fit_rows(&rows, 0, 0, "many rows");
     for (int64_t i = 0; i < rows.n; i++) {
-        residual = (double)rows.values[i] - predict(f, rows.x + i * rows.p);
+        residual = (double) rows.values[i] - predict(f, rows.x + i * rows.p);
         for (int j = 0; j < 3; j++)
-            u[j] += residual * (double)rows.x[i * rows.p + at[j]] / (double)rows.n;
+            u[j] += residual * (double) rows.x[i * rows.p + at[j]] / (double) rows.n;
     }
     for (int j = 0; j < 3; j++)
         slope[j] = fabs(u[j]);
@@ -300,7 +300,7 @@ static void test_scales(void)
 
     unit_seed(5);
     for (int i = 0; i < MANY; i++) {
-        float u = (float)unit_below(1000), v = unit_normal();
+        float u = (float) unit_below(1000), v = unit_normal();
 
         plain[2 * i] = u / 1024;
         plain[2 * i + 1] = v;

@@ -134,9 +134,9 @@ static void fill(int k)
         float best = -INFINITY;
 
         for (int j = 1; j < WIDE; j++)
-            x[i * WIDE + j] = x[i * WIDE + j] * (float)(1 + j) + x[i * WIDE] + (float)(10 * j);
+            x[i * WIDE + j] = x[i * WIDE + j] * (float) (1 + j) + x[i * WIDE] + (float) (10 * j);
         for (int c = 0; c < k; c++) {
-            float score = (x[i * WIDE + c] - (float)(10 * c)) * (c % 2 ? 0.3f : -0.5f) + 2 * unit_normal();
+            float score = (x[i * WIDE + c] - (float) (10 * c)) * (c % 2 ? 0.3f : -0.5f) + 2 * unit_normal();
 
             classes[i] = score > best ? c : classes[i];
             best = fmaxf(best, score);
@@ -149,21 +149,21 @@ static void slopes(const ax_linear_fit *f, double *out)
 {
     int k = f->n_outputs;
 
-    memset(out, 0, sizeof(double) * (size_t)k * (WIDE + 1));
+    memset(out, 0, sizeof(double) * (size_t) k * (WIDE + 1));
     for (int i = 0; i < MANY; i++) {
         double eta[16], sum = k == 1 ? 1 : 0;
 
         for (int c = 0; c < k; c++) {
             eta[c] = f->intercept[c];
             for (int j = 0; j < WIDE; j++)
-                eta[c] += f->coef[c * WIDE + j] * (double)x[i * WIDE + j];
+                eta[c] += f->coef[c * WIDE + j] * (double) x[i * WIDE + j];
             sum += exp(eta[c]);
         }
         for (int c = 0; c < k; c++) {
             double d = exp(eta[c]) / sum - (classes[i] == (k == 1 ? 1 : c));
 
             for (int j = 0; j < WIDE; j++)
-                out[c * (WIDE + 1) + j] += d * (double)x[i * WIDE + j];
+                out[c * (WIDE + 1) + j] += d * (double) x[i * WIDE + j];
             out[c * (WIDE + 1) + WIDE] += d;
         }
     }
@@ -222,7 +222,7 @@ static void test_large(double l1_ratio)
     unit_seed(23);
     unit_fill_normal(large, P * N, 1);
     for (int i = 0; i < N; i++) {
-        own[i] = (int32_t)unit_below(K);
+        own[i] = (int32_t) unit_below(K);
         large[i * P + own[i]] += 1;
     }
     rows.classes = own;
@@ -239,12 +239,12 @@ static void test_large(double l1_ratio)
             for (int o = 0; o < K; o++) {
                 eta[o] = f->intercept[o];
                 for (int j = 0; j < P; j++)
-                    eta[o] += f->coef[o * P + j] * (double)large[i * P + j];
+                    eta[o] += f->coef[o * P + j] * (double) large[i * P + j];
                 sum += exp(eta[o]);
             }
             d = exp(eta[c]) / sum - (own[i] == c);
             for (int j = 0; j < 4; j++)
-                slope[j] += d * (double)large[i * P + j];
+                slope[j] += d * (double) large[i * P + j];
         }
         for (int j = 0; j < 4; j++) {
             double b = f->coef[c * P + j], rest = slope[j] + (1 - l1_ratio) / 0.05 * b, limit = l1_ratio / 0.05;
@@ -304,7 +304,7 @@ static void test_singular(void)
 
     fill(2);
     for (int i = 0; i < MANY; i++) {
-        int at = (int)unit_below(3);
+        int at = (int) unit_below(3);
 
         for (int j = 0; j < 3; j++)
             x[i * WIDE + j] = j == at;

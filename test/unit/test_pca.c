@@ -55,7 +55,7 @@ static void test_tables(void)
 /* The components are orthonormal, and the covariance maps each to its variance times itself. */
 static void check_components(const float *x, int64_t n, const ax_pca *m)
 {
-    double worst = 0, wrong = 0, *image = ax_zalloc(unit_env(), sizeof(double) * (size_t)(m->k * m->p));
+    double worst = 0, wrong = 0, *image = ax_zalloc(unit_env(), sizeof(double) * (size_t) (m->k * m->p));
 
     for (int a = 0; a < m->k; a++) {
         for (int b = 0; b <= a; b++) {
@@ -71,9 +71,9 @@ static void check_components(const float *x, int64_t n, const ax_pca *m)
             double score = 0;
 
             for (int j = 0; j < m->p; j++)
-                score += ((double)x[i * m->p + j] - m->mean[j]) * m->component[a * m->p + j];
+                score += ((double) x[i * m->p + j] - m->mean[j]) * m->component[a * m->p + j];
             for (int j = 0; j < m->p; j++)
-                image[a * m->p + j] += score * ((double)x[i * m->p + j] - m->mean[j]) / (double)(n - 1);
+                image[a * m->p + j] += score * ((double) x[i * m->p + j] - m->mean[j]) / (double) (n - 1);
         }
     }
     for (int i = 0; i < m->k * m->p; i++)
@@ -87,13 +87,13 @@ static void check_components(const float *x, int64_t n, const ax_pca *m)
 
 static void test_shape(int64_t n, int p, int k, const char *text)
 {
-    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t)(n * p));
+    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t) (n * p));
     ax_pca *m;
 
     unit_seed(9);
     unit_fill_normal(x, n * p, 1);
     for (int64_t i = 0; i < n * p; i++)
-        x[i] = x[i] * (float)(1 + i % p % 9) + 1000;
+        x[i] = x[i] * (float) (1 + i % p % 9) + 1000;
     m = fit(x, n, p, k, text);
     check_components(x, n, m);
     ax_pca_free(m);
@@ -126,7 +126,7 @@ static ax_status fit_once(const ax_env *env, const void *arg, ax_error *err)
 {
     ax_linear_rows rows = table_rows(&t, false);
     ax_pca *m = NULL;
-    ax_status status = ax_pca_fit(env, &rows, *(const int *)arg, &m, err);
+    ax_status status = ax_pca_fit(env, &rows, *(const int *) arg, &m, err);
 
     ax_pca_free(m);
     return status;

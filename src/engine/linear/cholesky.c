@@ -10,13 +10,13 @@
 /* Rows [j, j + m) of columns [from, n): take off what the rows above explain. */
 static ax_status update_rows(const ax_env *env, int n, int j, int m, double *a, size_t ld, ax_error *err)
 {
-    int piece = (int)AX_MAX(32, AX_MIN(1e9, AX_PIECE_FLOPS / (2.0 * m * AX_MAX(j, 1))));
+    int piece = (int) AX_MAX(32, AX_MIN(1e9, AX_PIECE_FLOPS / (2.0 * m * AX_MAX(j, 1))));
 
     for (int from = j; j > 0 && from < n; from += piece) {
         int count = AX_MIN(piece, n - from);
 
-        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, count, j, -1, a + (size_t)j * ld, (int)ld,
-                    a + (size_t)from * ld, (int)ld, 1, a + (size_t)from * ld + j, (int)ld);
+        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, count, j, -1, a + (size_t) j * ld, (int) ld,
+                    a + (size_t) from * ld, (int) ld, 1, a + (size_t) from * ld + j, (int) ld);
         if (!ax_may_continue(env))
             return ax_cancelled(err);
     }
@@ -28,9 +28,9 @@ ax_status ax_cholesky(const ax_env *env, int n, double *a, int ld, bool *definit
     *definite = true;
     for (int j = 0; j < n; j += PANEL) {
         int m = AX_MIN(PANEL, n - j), rest = n - j - m, info;
-        double *corner = a + (size_t)j * (size_t)ld + j;
+        double *corner = a + (size_t) j * (size_t) ld + j;
 
-        AX_TRY(update_rows(env, n, j, m, a, (size_t)ld, err));
+        AX_TRY(update_rows(env, n, j, m, a, (size_t) ld, err));
         dpotrf_("U", &m, corner, &ld, &info, 1);
         if (info != 0) {
             *definite = false;
@@ -38,7 +38,7 @@ ax_status ax_cholesky(const ax_env *env, int n, double *a, int ld, bool *definit
         }
         if (rest > 0)
             cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, m, rest, 1, corner, ld,
-                        corner + (size_t)m * (size_t)ld, ld);
+                        corner + (size_t) m * (size_t) ld, ld);
         if (!ax_may_continue(env))
             return ax_cancelled(err);
     }
@@ -53,7 +53,7 @@ void ax_cholesky_solve(int n, const double *u, int ld, double *x)
 
 ax_status ax_add_products(const ax_env *env, double *gram, int n, const double *row, int count, ax_error *err)
 {
-    int piece = (int)AX_MAX(16, AX_MIN(n, AX_PIECE_FLOPS / (2.0 * n * count)));
+    int piece = (int) AX_MAX(16, AX_MIN(n, AX_PIECE_FLOPS / (2.0 * n * count)));
 
     if (piece >= n) {
         cblas_dsyrk(CblasColMajor, CblasUpper, CblasNoTrans, n, count, 1, row, n, 1, gram, n);
@@ -63,7 +63,7 @@ ax_status ax_add_products(const ax_env *env, double *gram, int n, const double *
         int columns = AX_MIN(piece, n - from);
 
         cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, from + columns, columns, count, 1, row, n, row + from, n,
-                    1, gram + (size_t)from * (size_t)n, n);
+                    1, gram + (size_t) from * (size_t) n, n);
         if (!ax_may_continue(env))
             return ax_cancelled(err);
     }

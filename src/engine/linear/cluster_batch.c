@@ -13,10 +13,10 @@
 static ax_status gather(const ax_cloud *c, ax_cloud *sample, float *x, float *weights, ax_rng *rng, ax_error *err)
 {
     for (int64_t i = 0; i < sample->n; i++) {
-        int64_t row = (int64_t)ax_rng_below(rng, (uint64_t)c->n);
+        int64_t row = (int64_t) ax_rng_below(rng, (uint64_t) c->n);
 
-        memcpy(x + i * c->p, c->x + row * c->p, sizeof(float) * (size_t)c->p);
-        weights[i] = (float)ax_cloud_weight(c, row);
+        memcpy(x + i * c->p, c->x + row * c->p, sizeof(float) * (size_t) c->p);
+        weights[i] = (float) ax_cloud_weight(c, row);
     }
     return ax_may_continue(&c->arena.env) ? AX_OK : ax_cancelled(err);
 }
@@ -26,15 +26,15 @@ static void learn(ax_cloud *sample, double *given, double *moved)
 {
     *moved = 0;
     for (int k = 0; k < sample->k; k++) {
-        float *center = sample->center + (size_t)k * (size_t)sample->p;
-        const double *sum = sample->sum + (size_t)k * (size_t)sample->p;
+        float *center = sample->center + (size_t) k * (size_t) sample->p;
+        const double *sum = sample->sum + (size_t) k * (size_t) sample->p;
         double mass = sample->mass[k];
 
         given[k] += mass;
         for (int j = 0; mass > 0 && j < sample->p; j++) {
-            double step = (sum[j] - mass * (double)center[j]) / given[k];
+            double step = (sum[j] - mass * (double) center[j]) / given[k];
 
-            center[j] = (float)((double)center[j] + step);
+            center[j] = (float) ((double) center[j] + step);
             *moved += step * step;
         }
     }
@@ -51,8 +51,8 @@ static void feed_starved(ax_cloud *sample, double *given, ax_rng *rng)
     for (int k = 0; k < sample->k; k++) {
         if (given[k] >= STARVED * most)
             continue;
-        ax_cloud_read(sample, (int64_t)ax_rng_below(rng, (uint64_t)sample->n), 1,
-                      sample->center + (size_t)k * (size_t)sample->p);
+        ax_cloud_read(sample, (int64_t) ax_rng_below(rng, (uint64_t) sample->n), 1,
+                      sample->center + (size_t) k * (size_t) sample->p);
         given[k] = least;
     }
 }
@@ -74,28 +74,28 @@ static bool has_settled(smooth *s, double value, double part)
 static ax_status run(ax_cloud *c, ax_cloud *sample, const ax_kmeans_params *params, float *x, float *weights,
                      ax_rng *rng, int *iterations, ax_error *err)
 {
-    double *given = ax_arena_array(&sample->arena, (size_t)c->k, sizeof(double));
-    double most = (double)params->max_iter * ceil((double)c->n / (double)sample->n);
+    double *given = ax_arena_array(&sample->arena, (size_t) c->k, sizeof(double));
+    double most = (double) params->max_iter * ceil((double) c->n / (double) sample->n);
     smooth s = {.value = INFINITY, .best = INFINITY};
 
     if (given == NULL)
         return ax_nomem(err);
-    memcpy(sample->center, c->center, sizeof(float) * (size_t)c->k * (size_t)c->p);
+    memcpy(sample->center, c->center, sizeof(float) * (size_t) c->k * (size_t) c->p);
     for (int step = 1; step <= most && step < INT32_MAX; step++) {
         double moved, inertia = 0;
 
         AX_TRY(gather(c, sample, x, weights, rng, err));
         AX_TRY(ax_cloud_assign(sample, err));
         for (int64_t i = 0; i < sample->n; i++)
-            inertia += (double)weights[i] * (double)sample->away[i];
+            inertia += (double) weights[i] * (double) sample->away[i];
         learn(sample, given, &moved);
         *iterations = step;
         if (step % 10 == 0 && step < most / 2)
             feed_starved(sample, given, rng);
-        if (step > 1 && has_settled(&s, inertia, AX_MIN(1, 2.0 * (double)sample->n / ((double)c->n + 1))))
+        if (step > 1 && has_settled(&s, inertia, AX_MIN(1, 2.0 * (double) sample->n / ((double) c->n + 1))))
             break;
     }
-    memcpy(c->center, sample->center, sizeof(float) * (size_t)c->k * (size_t)c->p);
+    memcpy(c->center, sample->center, sizeof(float) * (size_t) c->k * (size_t) c->p);
     return AX_OK;
 }
 
@@ -103,8 +103,8 @@ ax_status ax_cloud_batches(ax_cloud *c, const ax_kmeans_params *params, ax_rng *
 {
     int64_t size = AX_MIN(params->batch_size, c->n);
     const ax_env *env = &c->arena.env;
-    float *x = ax_alloc(env, sizeof(float) * (size_t)size * (size_t)c->p);
-    float *weights = ax_alloc(env, sizeof(float) * (size_t)size);
+    float *x = ax_alloc(env, sizeof(float) * (size_t) size * (size_t) c->p);
+    float *weights = ax_alloc(env, sizeof(float) * (size_t) size);
     ax_cloud sample = {0};
     ax_status status = x == NULL || weights == NULL ? ax_nomem(err) : AX_OK;
 

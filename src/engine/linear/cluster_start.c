@@ -11,7 +11,7 @@
 static void distances(ax_cloud *c, int count, const float *to)
 {
     for (int i = 0; i < count; i++)
-        c->product[i] = ax_cloud_distance(c->row + (size_t)i * (size_t)c->p, to, c->p);
+        c->product[i] = ax_cloud_distance(c->row + (size_t) i * (size_t) c->p, to, c->p);
 }
 
 /* What would be left if `to` (p) became a center; with keep, it does: away is updated. */
@@ -19,14 +19,14 @@ static ax_status potential(ax_cloud *c, const float *to, bool keep, double *left
 {
     *left = 0;
     for (int64_t from = 0; from < c->n; from += c->block) {
-        int count = (int)AX_MIN(c->block, c->n - from);
+        int count = (int) AX_MIN(c->block, c->n - from);
 
         ax_cloud_read(c, from, count, c->row);
         distances(c, count, to);
         for (int i = 0; i < count; i++) {
             float least = c->product[i] < c->away[from + i] ? c->product[i] : c->away[from + i];
 
-            *left += ax_cloud_weight(c, from + i) * (double)least;
+            *left += ax_cloud_weight(c, from + i) * (double) least;
             if (keep)
                 c->away[from + i] = least;
         }
@@ -42,7 +42,7 @@ static ax_status draw(const ax_cloud *c, double total, ax_rng *rng, int64_t *row
     double until = ax_rng_uniform64(rng) * total, sum = 0;
 
     for (int64_t i = 0; i < c->n; i++) {
-        double share = ax_cloud_weight(c, i) * (double)c->away[i];
+        double share = ax_cloud_weight(c, i) * (double) c->away[i];
 
         sum += share;
         if (share > 0)
@@ -57,7 +57,7 @@ static ax_status draw(const ax_cloud *c, double total, ax_rng *rng, int64_t *row
 
 static ax_status next_center(ax_cloud *c, int at, int candidates, double *total, ax_rng *rng, ax_error *err)
 {
-    float *center = c->center + (size_t)at * (size_t)c->p;
+    float *center = c->center + (size_t) at * (size_t) c->p;
     double best = INFINITY;
     int64_t chosen = 0;
 
@@ -79,7 +79,7 @@ static ax_status next_center(ax_cloud *c, int at, int candidates, double *total,
 
 ax_status ax_cloud_start(ax_cloud *c, ax_rng *rng, ax_error *err)
 {
-    int candidates = AX_MIN(2 + (int)log(c->k), CANDIDATES_MAX);
+    int candidates = AX_MIN(2 + (int) log(c->k), CANDIDATES_MAX);
     double total = 0;
 
     for (int64_t i = 0; i < c->n; i++) {

@@ -13,9 +13,9 @@
 static ax_status all_at_once(ax_arena *arena, int n, double *a, int k, double *values, double *vectors, ax_error *err)
 {
     int lwork = 1 + 6 * n + 2 * n * n, liwork = 3 + 5 * n, info;
-    double *w = ax_arena_array(arena, (size_t)n, sizeof(double));
-    double *work = ax_arena_array(arena, (size_t)lwork, sizeof(double));
-    int *iwork = ax_arena_array(arena, (size_t)liwork, sizeof(int));
+    double *w = ax_arena_array(arena, (size_t) n, sizeof(double));
+    double *work = ax_arena_array(arena, (size_t) lwork, sizeof(double));
+    int *iwork = ax_arena_array(arena, (size_t) liwork, sizeof(int));
 
     if (w == NULL || work == NULL || iwork == NULL)
         return ax_nomem(err);
@@ -24,7 +24,7 @@ static ax_status all_at_once(ax_arena *arena, int n, double *a, int k, double *v
         return ax_fail(err, AX_ERR_NUMERIC, "the eigenvalues of the matrix cannot be found");
     for (int i = 0; i < k; i++) {
         values[i] = w[n - 1 - i];
-        memcpy(vectors + (size_t)i * (size_t)n, a + (size_t)(n - 1 - i) * (size_t)n, sizeof(double) * (size_t)n);
+        memcpy(vectors + (size_t) i * (size_t) n, a + (size_t) (n - 1 - i) * (size_t) n, sizeof(double) * (size_t) n);
     }
     return ax_may_continue(&arena->env) ? AX_OK : ax_cancelled(err);
 }
@@ -41,7 +41,8 @@ typedef struct tridiagonal {
 static void reflect(tridiagonal *t, double *a, int n, int i)
 {
     int rest = n - i - 1, one = 1;
-    double *column = a + (size_t)i * (size_t)n, *v = column + i + 1, *corner = a + (size_t)(i + 1) * (size_t)n + i + 1;
+    double *column = a + (size_t) i * (size_t) n, *v = column + i + 1,
+           *corner = a + (size_t) (i + 1) * (size_t) n + i + 1;
     double half;
 
     t->d[i] = column[i];
@@ -59,14 +60,14 @@ static ax_status reduce(ax_arena *arena, tridiagonal *t, double *a, int n, ax_er
     /* the reflections want the lower triangle */
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < i; j++)
-            a[(size_t)j * (size_t)n + (size_t)i] = a[(size_t)i * (size_t)n + (size_t)j];
+            a[(size_t) j * (size_t) n + (size_t) i] = a[(size_t) i * (size_t) n + (size_t) j];
     }
     for (int i = 0; i + 1 < n; i++) {
         reflect(t, a, n, i);
         if (!ax_may_continue(&arena->env))
             return ax_cancelled(err);
     }
-    t->d[n - 1] = a[(size_t)n * (size_t)n - 1];
+    t->d[n - 1] = a[(size_t) n * (size_t) n - 1];
     t->e[n - 1] = 0;
     return AX_OK;
 }
@@ -75,11 +76,11 @@ static ax_status solve_tridiagonal(ax_arena *arena, tridiagonal *t, int n, int k
                                    ax_error *err)
 {
     int first = n - k + 1, found, wanted = k, try_accurate = 1, lwork = 18 * n, liwork = 10 * n, info;
-    double none = 0, *w = ax_arena_array(arena, (size_t)n, sizeof(double));
-    double *z = ax_arena_array(arena, (size_t)n, sizeof(double) * (size_t)k);
-    double *work = ax_arena_array(arena, (size_t)lwork, sizeof(double));
-    int *iwork = ax_arena_array(arena, (size_t)liwork, sizeof(int));
-    int *support = ax_arena_array(arena, 2 * (size_t)k, sizeof(int));
+    double none = 0, *w = ax_arena_array(arena, (size_t) n, sizeof(double));
+    double *z = ax_arena_array(arena, (size_t) n, sizeof(double) * (size_t) k);
+    double *work = ax_arena_array(arena, (size_t) lwork, sizeof(double));
+    int *iwork = ax_arena_array(arena, (size_t) liwork, sizeof(int));
+    int *support = ax_arena_array(arena, 2 * (size_t) k, sizeof(int));
 
     if (w == NULL || z == NULL || work == NULL || iwork == NULL || support == NULL)
         return ax_nomem(err);
@@ -89,15 +90,15 @@ static ax_status solve_tridiagonal(ax_arena *arena, tridiagonal *t, int n, int k
         return ax_fail(err, AX_ERR_NUMERIC, "the eigenvalues of the matrix cannot be found");
     for (int i = 0; i < k; i++) {
         values[i] = w[k - 1 - i];
-        memcpy(vectors + (size_t)i * (size_t)n, z + (size_t)(k - 1 - i) * (size_t)n, sizeof(double) * (size_t)n);
+        memcpy(vectors + (size_t) i * (size_t) n, z + (size_t) (k - 1 - i) * (size_t) n, sizeof(double) * (size_t) n);
     }
     return AX_OK;
 }
 
 static ax_status in_pieces(ax_arena *arena, int n, double *a, int k, double *values, double *vectors, ax_error *err)
 {
-    double *room = ax_arena_array(arena, 4 * (size_t)n, sizeof(double));
-    double *share = ax_arena_array(arena, (size_t)k, sizeof(double));
+    double *room = ax_arena_array(arena, 4 * (size_t) n, sizeof(double));
+    double *share = ax_arena_array(arena, (size_t) k, sizeof(double));
     tridiagonal t = {room, room + n, room + 2 * n, room + 3 * n};
 
     if (room == NULL || share == NULL)
@@ -105,7 +106,7 @@ static ax_status in_pieces(ax_arena *arena, int n, double *a, int k, double *val
     AX_TRY(reduce(arena, &t, a, n, err));
     AX_TRY(solve_tridiagonal(arena, &t, n, k, values, vectors, err));
     for (int i = n - 2; i >= 0; i--) {
-        const double *v = a + (size_t)i * (size_t)n + i + 1;
+        const double *v = a + (size_t) i * (size_t) n + i + 1;
         int rest = n - i - 1;
 
         cblas_dgemv(CblasColMajor, CblasTrans, rest, k, t.factor[i], vectors + i + 1, n, v, 1, 0, share, 1);

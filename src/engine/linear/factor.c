@@ -34,9 +34,9 @@ static void read_rows(const reader *in, int64_t from, int count)
 
     ax_design_read(d, from, count, in->row, ld);
     for (int i = 0; i < count; i++) {
-        double *row = in->row + (size_t)i * (size_t)ld, root = sqrt(ax_design_weight(d, from + i));
+        double *row = in->row + (size_t) i * (size_t) ld, root = sqrt(ax_design_weight(d, from + i));
 
-        row[d->p] = d->rows->values == NULL ? 0 : (double)d->rows->values[from + i] - in->y_mean;
+        row[d->p] = d->rows->values == NULL ? 0 : (double) d->rows->values[from + i] - in->y_mean;
         for (int j = 0; d->rows->weights != NULL && j < ld; j++)
             row[j] *= root;
     }
@@ -47,9 +47,9 @@ static ax_status add_ridge(const ax_factor *f, ax_stack *s, ax_error *err)
     for (int from = 0; f->ridge != NULL && from < f->p; from += s->block) {
         int count = AX_MIN(s->block, f->p - from);
 
-        memset(s->b, 0, sizeof(double) * (size_t)s->block * (size_t)s->n);
+        memset(s->b, 0, sizeof(double) * (size_t) s->block * (size_t) s->n);
         for (int i = 0; i < count; i++)
-            s->b[(size_t)(from + i) * (size_t)s->block + (size_t)i] = sqrt(f->ridge[from + i]);
+            s->b[(size_t) (from + i) * (size_t) s->block + (size_t) i] = sqrt(f->ridge[from + i]);
         AX_TRY(ax_stack_add(s, &f->arena.env, count, err));
     }
     return AX_OK;
@@ -59,16 +59,16 @@ static ax_status by_rows(ax_factor *f, const reader *in, ax_error *err)
 {
     ax_stack s;
 
-    memset(f->r, 0, sizeof(double) * (size_t)f->ld * (size_t)f->ld);
+    memset(f->r, 0, sizeof(double) * (size_t) f->ld * (size_t) f->ld);
     AX_TRY(ax_stack_open(&f->arena, f->ld, f->r, f->ld, &s, err));
     s.block = AX_MIN(s.block, AX_MAX(in->d->block, 1));
     for (int64_t from = 0; from < in->d->rows->n; from += s.block) {
-        int count = (int)AX_MIN(s.block, in->d->rows->n - from);
+        int count = (int) AX_MIN(s.block, in->d->rows->n - from);
 
         read_rows(in, from, count);
         for (int i = 0; i < count; i++) {
             for (int j = 0; j < f->ld; j++)
-                s.b[(size_t)j * (size_t)s.block + (size_t)i] = in->row[(size_t)i * (size_t)f->ld + (size_t)j];
+                s.b[(size_t) j * (size_t) s.block + (size_t) i] = in->row[(size_t) i * (size_t) f->ld + (size_t) j];
         }
         AX_TRY(ax_stack_add(&s, &f->arena.env, count, err));
     }
@@ -77,8 +77,8 @@ static ax_status by_rows(ax_factor *f, const reader *in, ax_error *err)
 
 static ax_status condition(ax_factor *f, double *reciprocal, ax_error *err)
 {
-    double *work = ax_arena_array(&f->arena, 3 * (size_t)f->p, sizeof(double));
-    int *iwork = ax_arena_array(&f->arena, (size_t)f->p, sizeof(int)), info;
+    double *work = ax_arena_array(&f->arena, 3 * (size_t) f->p, sizeof(double));
+    int *iwork = ax_arena_array(&f->arena, (size_t) f->p, sizeof(int)), info;
 
     if (work == NULL || iwork == NULL)
         return ax_nomem(err);
@@ -91,18 +91,18 @@ static ax_status by_products(ax_factor *f, const reader *in, bool *good, ax_erro
     double reciprocal;
 
     for (int64_t from = 0; from < in->d->rows->n; from += in->d->block) {
-        int count = (int)AX_MIN(in->d->block, in->d->rows->n - from);
+        int count = (int) AX_MIN(in->d->block, in->d->rows->n - from);
 
         read_rows(in, from, count);
         AX_TRY(ax_add_products(&f->arena.env, f->r, f->ld, in->row, count, err));
     }
     for (int j = 0; f->ridge != NULL && j < f->p; j++)
-        f->r[(size_t)j * (size_t)f->ld + (size_t)j] += f->ridge[j];
+        f->r[(size_t) j * (size_t) f->ld + (size_t) j] += f->ridge[j];
     AX_TRY(ax_cholesky(&f->arena.env, f->p, f->r, f->ld, good, err));
     if (!*good)
         return AX_OK;
     cblas_dtrsv(CblasColMajor, CblasUpper, CblasTrans, CblasNonUnit, f->p, f->r, f->ld,
-                f->r + (size_t)f->p * (size_t)f->ld, 1);
+                f->r + (size_t) f->p * (size_t) f->ld, 1);
     AX_TRY(condition(f, &reciprocal, err));
     *good = reciprocal > GOOD_ENOUGH;
     return AX_OK;
@@ -110,9 +110,9 @@ static ax_status by_products(ax_factor *f, const reader *in, bool *good, ax_erro
 
 ax_status ax_factor_open(const ax_design *d, double y_mean, const double *ridge, ax_factor *f, ax_error *err)
 {
-    double rows = (double)d->rows->n + (ridge != NULL ? d->p : 0);
+    double rows = (double) d->rows->n + (ridge != NULL ? d->p : 0);
     bool good = false;
-    size_t ld = (size_t)d->p + 1;
+    size_t ld = (size_t) d->p + 1;
     reader in = {.d = d, .y_mean = y_mean};
 
     *f = (ax_factor){.p = d->p, .rank = d->p, .ld = d->p + 1};
@@ -120,7 +120,7 @@ ax_status ax_factor_open(const ax_design *d, double y_mean, const double *ridge,
     f->r = ax_arena_array(&f->arena, ld * ld, sizeof(double));
     f->order = ax_arena_array(&f->arena, ld, sizeof(int));
     f->place = ax_arena_array(&f->arena, ld, sizeof(double));
-    in.row = ax_arena_array(&f->arena, ld * (size_t)d->block, sizeof(double));
+    in.row = ax_arena_array(&f->arena, ld * (size_t) d->block, sizeof(double));
     if (ridge != NULL)
         f->ridge = ax_arena_array(&f->arena, ld, sizeof(double));
     if (f->r == NULL || f->order == NULL || f->place == NULL || in.row == NULL || (ridge != NULL && f->ridge == NULL))
@@ -145,16 +145,16 @@ void ax_factor_close(ax_factor *f)
 /* Column j to the end of the p columns; the triangle is repaired down to row `last`. y is turned along. */
 static void move_to_end(ax_factor *f, int j, int last)
 {
-    size_t ld = (size_t)f->ld;
+    size_t ld = (size_t) f->ld;
     int moved = f->order[j];
 
     for (int k = j; k + 1 < f->p; k++) {
-        cblas_dswap(f->ld, f->r + (size_t)k * ld, 1, f->r + (size_t)(k + 1) * ld, 1);
+        cblas_dswap(f->ld, f->r + (size_t) k * ld, 1, f->r + (size_t) (k + 1) * ld, 1);
         f->order[k] = f->order[k + 1];
     }
     f->order[f->p - 1] = moved;
     for (int k = j; k < last; k++) {
-        double *a = f->r + (size_t)k * ld + (size_t)k, *b = a + 1, c, s;
+        double *a = f->r + (size_t) k * ld + (size_t) k, *b = a + 1, c, s;
 
         if (*b == 0)
             continue;
@@ -168,7 +168,7 @@ static void move_to_end(ax_factor *f, int j, int last)
 static bool all_explained(const ax_factor *f, const double *length, int j)
 {
     for (int k = j; k < f->p; k++) {
-        const double *column = f->r + (size_t)k * (size_t)f->ld;
+        const double *column = f->r + (size_t) k * (size_t) f->ld;
 
         if (cblas_dnrm2(AX_MIN(k, f->p - 1) - j + 1, column + j, 1) > DEPENDENT * length[f->order[k]])
             return false;
@@ -178,14 +178,14 @@ static bool all_explained(const ax_factor *f, const double *length, int j)
 
 ax_status ax_factor_reveal(ax_factor *f, ax_error *err)
 {
-    double *length = ax_arena_array(&f->arena, (size_t)f->p, sizeof(double));
+    double *length = ax_arena_array(&f->arena, (size_t) f->p, sizeof(double));
 
     if (length == NULL)
         return ax_nomem(err);
     for (int k = 0; k < f->p; k++)
-        length[k] = cblas_dnrm2(k + 1, f->r + (size_t)k * (size_t)f->ld, 1);
+        length[k] = cblas_dnrm2(k + 1, f->r + (size_t) k * (size_t) f->ld, 1);
     for (int j = 0; j < f->rank;) {
-        double own = fabs(f->r[(size_t)j * (size_t)f->ld + (size_t)j]);
+        double own = fabs(f->r[(size_t) j * (size_t) f->ld + (size_t) j]);
 
         if (own > DEPENDENT * length[f->order[j]]) {
             j++;
@@ -220,7 +220,7 @@ void ax_factor_solve(const ax_factor *f, const double *g, double *x)
 
 void ax_factor_solve_response(const ax_factor *f, double *x)
 {
-    memcpy(f->place, f->r + (size_t)f->p * (size_t)f->ld, sizeof(double) * (size_t)f->p);
+    memcpy(f->place, f->r + (size_t) f->p * (size_t) f->ld, sizeof(double) * (size_t) f->p);
     if (f->rank > 0)
         cblas_dtrsv(CblasColMajor, CblasUpper, CblasNoTrans, CblasNonUnit, f->rank, f->r, f->ld, f->place, 1);
     scatter(f, x);

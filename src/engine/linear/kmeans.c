@@ -49,8 +49,8 @@ static ax_status fill_empty(ax_cloud *c, ax_error *err)
         w = ax_cloud_weight(c, row);
         ax_cloud_read(c, row, 1, c->row);
         for (int j = 0; j < c->p; j++) {
-            c->sum[(size_t)from * (size_t)c->p + (size_t)j] -= w * (double)c->row[j];
-            c->sum[(size_t)k * (size_t)c->p + (size_t)j] = w * (double)c->row[j];
+            c->sum[(size_t) from * (size_t) c->p + (size_t) j] -= w * (double) c->row[j];
+            c->sum[(size_t) k * (size_t) c->p + (size_t) j] = w * (double) c->row[j];
         }
         c->mass[from] -= w;
         c->mass[k] = w;
@@ -67,11 +67,11 @@ static double move_centers(ax_cloud *c)
     double moved = 0;
 
     for (int k = 0; k < c->k; k++) {
-        float *center = c->center + (size_t)k * (size_t)c->p;
+        float *center = c->center + (size_t) k * (size_t) c->p;
 
         for (int j = 0; c->mass[k] > 0 && j < c->p; j++) {
-            float to = (float)(c->sum[(size_t)k * (size_t)c->p + (size_t)j] / c->mass[k]);
-            double step = (double)to - (double)center[j];
+            float to = (float) (c->sum[(size_t) k * (size_t) c->p + (size_t) j] / c->mass[k]);
+            double step = (double) to - (double) center[j];
 
             moved += step * step;
             center[j] = to;
@@ -106,7 +106,7 @@ static void keep_best(search *s, double inertia, int iterations)
     const ax_cloud *c = &s->cloud;
 
     if (inertia < s->inertia) {
-        memcpy(s->best, c->center, sizeof(float) * (size_t)c->k * (size_t)c->p);
+        memcpy(s->best, c->center, sizeof(float) * (size_t) c->k * (size_t) c->p);
         s->inertia = inertia;
         s->iterations = iterations;
     }
@@ -118,7 +118,7 @@ static ax_status try_starts(search *s, ax_error *err)
 
     s->inertia = INFINITY;
     for (int i = 0; i < s->params->n_init; i++) {
-        ax_rng rng = ax_rng_make(s->params->seed, (uint64_t)i);
+        ax_rng rng = ax_rng_make(s->params->seed, (uint64_t) i);
         double inertia;
         int iterations = 0;
 
@@ -127,7 +127,7 @@ static ax_status try_starts(search *s, ax_error *err)
         AX_TRY(ax_cloud_inertia(c, &inertia, err));
         keep_best(s, inertia, iterations);
     }
-    memcpy(c->center, s->best, sizeof(float) * (size_t)c->k * (size_t)c->p);
+    memcpy(c->center, s->best, sizeof(float) * (size_t) c->k * (size_t) c->p);
     return AX_OK;
 }
 
@@ -149,7 +149,7 @@ static ax_status check_params(const ax_linear_rows *rows, const ax_kmeans_params
     if (p->k < 1 || p->n_init < 1 || p->max_iter < 1 || p->batch_size < 0 || !(p->tol >= 0))
         return ax_fail(err, AX_ERR_INVALID, "k-means needs at least one cluster, one start and one iteration");
     if (rows->n < p->k) {
-        ax_fail(err, AX_ERR_INVALID, "there are %lld rows for %d clusters", (long long)rows->n, p->k);
+        ax_fail(err, AX_ERR_INVALID, "there are %lld rows for %d clusters", (long long) rows->n, p->k);
         ax_hint(err, "Ask for fewer clusters.");
         return AX_ERR_INVALID;
     }
@@ -158,25 +158,25 @@ static ax_status check_params(const ax_linear_rows *rows, const ax_kmeans_params
 
 static ax_status open_search(const ax_env *env, ax_design *d, search *s, ax_error *err)
 {
-    float *mean = ax_arena_array(&d->arena, (size_t)d->p, sizeof(float));
+    float *mean = ax_arena_array(&d->arena, (size_t) d->p, sizeof(float));
     double variance = 0;
 
     if (mean == NULL)
         return ax_nomem(err);
     for (int j = 0; j < d->p; j++) {
-        mean[j] = (float)d->mean[j];
+        mean[j] = (float) d->mean[j];
         variance += d->inverse[j] > 0 ? d->scale[j] * d->scale[j] / d->p : 0;
     }
     s->tol = s->params->tol * variance;
     AX_TRY(ax_cloud_open(env, d->rows->x, d->rows->weights, d->rows->n, d->p, s->params->k, mean, &s->cloud, err));
-    s->best = ax_arena_array(&s->cloud.arena, (size_t)d->p, sizeof(float) * (size_t)s->params->k);
+    s->best = ax_arena_array(&s->cloud.arena, (size_t) d->p, sizeof(float) * (size_t) s->params->k);
     return s->best == NULL ? ax_nomem(err) : AX_OK;
 }
 
 static ax_status make_result(const ax_env *env, const search *s, ax_kmeans **out, ax_error *err)
 {
     const ax_cloud *c = &s->cloud;
-    size_t count = (size_t)c->k * (size_t)c->p;
+    size_t count = (size_t) c->k * (size_t) c->p;
     ax_kmeans *m = ax_zalloc(env, sizeof(*m));
     float *center;
     int64_t *size;
@@ -185,13 +185,13 @@ static ax_status make_result(const ax_env *env, const search *s, ax_kmeans **out
         return ax_nomem(err);
     ax_arena_init(&m->arena, env);
     m->center = center = ax_arena_array(&m->arena, count, sizeof(float));
-    m->size = size = ax_arena_array(&m->arena, (size_t)c->k, sizeof(int64_t));
+    m->size = size = ax_arena_array(&m->arena, (size_t) c->k, sizeof(int64_t));
     if (center == NULL || size == NULL) {
         ax_kmeans_free(m);
         return ax_nomem(err);
     }
     for (size_t i = 0; i < count; i++)
-        center[i] = c->center[i] + c->mean[i % (size_t)c->p];
+        center[i] = c->center[i] + c->mean[i % (size_t) c->p];
     for (int64_t i = 0; i < c->n; i++)
         size[c->label[i]]++;
     m->k = c->k;

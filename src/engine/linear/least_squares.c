@@ -30,8 +30,8 @@ static ax_status mean_of_values(problem *s, ax_error *err)
 
     for (int64_t i = 0; i < d->rows->n; i++) {
         if (!isfinite(d->rows->values[i]))
-            return ax_fail(err, AX_ERR_NUMERIC, "the value of row %lld is not finite", (long long)i + 1);
-        sum += ax_design_weight(d, i) * (double)d->rows->values[i];
+            return ax_fail(err, AX_ERR_NUMERIC, "the value of row %lld is not finite", (long long) i + 1);
+        sum += ax_design_weight(d, i) * (double) d->rows->values[i];
         if (i % 1000000 == 999999 && !ax_may_continue(&d->arena.env))
             return ax_cancelled(err);
     }
@@ -39,7 +39,7 @@ static ax_status mean_of_values(problem *s, ax_error *err)
         return AX_OK;
     s->y_mean = sum / d->weight;
     for (int64_t i = 0; i < d->rows->n; i++)
-        rest += ax_design_weight(d, i) * ((double)d->rows->values[i] - s->y_mean);
+        rest += ax_design_weight(d, i) * ((double) d->rows->values[i] - s->y_mean);
     s->y_mean += rest / d->weight;
     return AX_OK;
 }
@@ -51,13 +51,13 @@ static ax_status pass(problem *s, bool gradient, ax_error *err)
     double residual[256];
 
     s->squares = 0;
-    memset(s->g, 0, gradient ? sizeof(double) * (size_t)d->p : 0);
+    memset(s->g, 0, gradient ? sizeof(double) * (size_t) d->p : 0);
     for (int64_t from = 0; from < d->rows->n; from += d->block) {
-        int count = (int)AX_MIN(d->block, d->rows->n - from);
+        int count = (int) AX_MIN(d->block, d->rows->n - from);
 
         ax_design_read(d, from, count, s->x, d->p);
         for (int i = 0; i < count; i++)
-            residual[i] = (double)d->rows->values[from + i] - s->y_mean;
+            residual[i] = (double) d->rows->values[from + i] - s->y_mean;
         cblas_dgemv(CblasRowMajor, CblasNoTrans, count, d->p, -1, s->x, d->p, s->u, 1, 1, residual, 1);
         for (int i = 0; i < count; i++) {
             double w = ax_design_weight(d, from + i);
@@ -76,7 +76,7 @@ static ax_status pass(problem *s, bool gradient, ax_error *err)
 /* To the units of X; the intercept follows from the means. */
 static void set_coefficients(problem *s, ax_linear_fit *f)
 {
-    double *coef = (double *)f->coef, *intercept = (double *)f->intercept;
+    double *coef = (double *) f->coef, *intercept = (double *) f->intercept;
 
     intercept[0] = s->y_mean;
     for (int j = 0; j < f->p; j++)
@@ -88,7 +88,7 @@ static void set_coefficients(problem *s, ax_linear_fit *f)
 
 static ax_status set_errors(problem *s, ax_linear_fit *f, ax_error *err)
 {
-    double df = (double)s->design.used - s->factor.rank - (s->design.centred ? 1 : 0);
+    double df = (double) s->design.used - s->factor.rank - (s->design.centred ? 1 : 0);
     double variance = s->squares / df;
 
     if (df <= 0)
@@ -114,7 +114,7 @@ static ax_status refine(problem *s, ax_error *err)
 static ax_status solve_squares(problem *s, ax_linear_fit *f, ax_error *err)
 {
     ax_design *d = &s->design;
-    double alpha = s->params->alpha, *coef = (double *)f->coef;
+    double alpha = s->params->alpha, *coef = (double *) f->coef;
 
     for (int j = 0; j < d->p; j++)
         s->extra[j] = alpha / (d->scale[j] * d->scale[j]);
@@ -139,14 +139,14 @@ static ax_status solve_squares(problem *s, ax_linear_fit *f, ax_error *err)
 static ax_status make_gram(problem *s, double *gram, ax_error *err)
 {
     ax_design *d = &s->design;
-    size_t p = (size_t)d->p;
+    size_t p = (size_t) d->p;
 
     for (int64_t from = 0; from < d->rows->n; from += d->block) {
-        int count = (int)AX_MIN(d->block, d->rows->n - from);
+        int count = (int) AX_MIN(d->block, d->rows->n - from);
 
         ax_design_read(d, from, count, s->x, d->p);
         for (int i = 0; d->rows->weights != NULL && i < count; i++)
-            cblas_dscal(d->p, sqrt(ax_design_weight(d, from + i)), s->x + (size_t)i * p, 1);
+            cblas_dscal(d->p, sqrt(ax_design_weight(d, from + i)), s->x + (size_t) i * p, 1);
         AX_TRY(ax_add_products(&d->arena.env, gram, d->p, s->x, count, err));
     }
     for (size_t i = 0; i < p; i++) {
@@ -161,7 +161,7 @@ static ax_status make_gram(problem *s, double *gram, ax_error *err)
 static ax_status solve_net(problem *s, ax_linear_fit *f, ax_error *err)
 {
     ax_design *d = &s->design;
-    size_t p = (size_t)d->p;
+    size_t p = (size_t) d->p;
     const ax_linear_params *set = s->params;
     double *gram = ax_arena_array(&d->arena, p * p, sizeof(double));
     double *l1 = ax_arena_array(&d->arena, p, sizeof(double)), *l2 = ax_arena_array(&d->arena, p, sizeof(double));
@@ -183,7 +183,7 @@ static ax_status solve_net(problem *s, ax_linear_fit *f, ax_error *err)
     f->iterations = shrink.iterations;
     f->converged = shrink.converged;
     for (size_t j = 0; j < p; j++)
-        ((double *)f->coef)[j] = s->u[j] * d->inverse[j];
+        ((double *) f->coef)[j] = s->u[j] * d->inverse[j];
     return pass(s, false, err);
 }
 
@@ -205,10 +205,10 @@ static ax_status check_params(const ax_linear_rows *rows, const ax_linear_params
 static ax_status fit(problem *s, ax_linear_fit *f, ax_error *err)
 {
     ax_design *d = &s->design;
-    size_t p = (size_t)d->p;
+    size_t p = (size_t) d->p;
     bool net = s->params->alpha > 0 && s->params->l1_ratio > 0;
 
-    s->x = ax_arena_array(&d->arena, (size_t)d->block, sizeof(double) * p);
+    s->x = ax_arena_array(&d->arena, (size_t) d->block, sizeof(double) * p);
     s->u = ax_arena_array(&d->arena, p, sizeof(double));
     s->g = ax_arena_array(&d->arena, p, sizeof(double));
     s->extra = ax_arena_array(&d->arena, p + 1, sizeof(double));

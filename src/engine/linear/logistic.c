@@ -25,10 +25,10 @@ static ax_status check_params(const ax_linear_rows *rows, const ax_linear_params
         return ax_fail(err, AX_ERR_INVALID, "tol must be at least 0 and max_iter at least 1");
     for (int64_t i = 0; i < rows->n; i++) {
         if (rows->classes[i] < 0 || rows->classes[i] >= p->n_classes)
-            return ax_fail(err, AX_ERR_INVALID, "row %lld is of class %d, there are %d", (long long)i + 1,
+            return ax_fail(err, AX_ERR_INVALID, "row %lld is of class %d, there are %d", (long long) i + 1,
                            rows->classes[i], p->n_classes);
     }
-    if ((double)rows->p * p->n_classes > 1e8)
+    if ((double) rows->p * p->n_classes > 1e8)
         return ax_fail(err, AX_ERR_LIMIT, "%d columns times %d classes are too many coefficients", rows->p,
                        p->n_classes);
     return AX_OK;
@@ -50,9 +50,9 @@ static void set_penalty(ax_logit *l)
 
 static bool newton_is_cheap(const ax_logit *l)
 {
-    double n = (double)l->k * l->q;
+    double n = (double) l->k * l->q;
 
-    return n <= AX_LOGIT_NEWTON_MAX && n * n * (double)l->design.rows->n <= (l->k == 1 ? 1e10 : 1e9);
+    return n <= AX_LOGIT_NEWTON_MAX && n * n * (double) l->design.rows->n <= (l->k == 1 ? 1e10 : 1e9);
 }
 
 static ax_status solve(ax_logit *l, ax_error *err)
@@ -76,18 +76,18 @@ static void centre(double *x, int count, int stride)
     double mean = 0;
 
     for (int c = 0; c < count; c++)
-        mean += x[(size_t)c * (size_t)stride] / count;
+        mean += x[(size_t) c * (size_t) stride] / count;
     for (int c = 0; c < count; c++)
-        x[(size_t)c * (size_t)stride] -= mean;
+        x[(size_t) c * (size_t) stride] -= mean;
 }
 
 static ax_status set_coefficients(ax_logit *l, ax_factor *factor, ax_linear_fit *f, ax_error *err)
 {
-    double *coef = (double *)f->coef, *intercept = (double *)f->intercept;
+    double *coef = (double *) f->coef, *intercept = (double *) f->intercept;
 
     for (int c = 0; c < l->k; c++) {
-        const double *u = l->u + (size_t)c * (size_t)l->q;
-        double *to = coef + (size_t)c * (size_t)f->p;
+        const double *u = l->u + (size_t) c * (size_t) l->q;
+        double *to = coef + (size_t) c * (size_t) f->p;
 
         for (int j = 0; j < f->p; j++)
             to[j] = u[j] * l->design.inverse[j];
@@ -116,10 +116,10 @@ static void functional(const ax_logit *l, int m, int c, int j, double *a)
 {
     const ax_design *d = &l->design;
 
-    memset(a, 0, sizeof(double) * (size_t)m * (size_t)l->q);
+    memset(a, 0, sizeof(double) * (size_t) m * (size_t) l->q);
     for (int other = 0; other < m; other++) {
         double part = (other == c ? 1.0 : 0.0) - (l->k > 1 ? 1.0 / l->k : 0.0);
-        double *to = a + (size_t)other * (size_t)l->q;
+        double *to = a + (size_t) other * (size_t) l->q;
 
         if (j < d->p)
             to[j] = part * d->inverse[j];
@@ -156,7 +156,7 @@ static ax_status variances(ax_logit *l, const double *h, int m, double *a, const
 static ax_status set_errors(ax_logit *l, ax_factor *factor, ax_linear_fit *f, ax_error *err)
 {
     int m = AX_MAX(1, l->k - 1);
-    size_t n = (size_t)m * (size_t)l->q;
+    size_t n = (size_t) m * (size_t) l->q;
     ax_arena *arena = &l->design.arena;
     bool definite;
     double *h, *a, *open;
@@ -165,14 +165,14 @@ static ax_status set_errors(ax_logit *l, ax_factor *factor, ax_linear_fit *f, ax
         return AX_OK;
     h = ax_arena_array(arena, n * n, sizeof(double));
     a = ax_arena_array(arena, n, sizeof(double));
-    open = ax_arena_array(arena, (size_t)l->q, sizeof(double));
+    open = ax_arena_array(arena, (size_t) l->q, sizeof(double));
     if (h == NULL || a == NULL || open == NULL)
         return ax_nomem(err);
     AX_TRY(ax_factor_inverse_diagonal(factor, &l->design, open, err));
     AX_TRY(ax_logit_hessian(l, l->u, 0, m, h, err));
     for (size_t i = 0; i < n; i++)
         h[i * n + i] = h[i * n + i] > 0 ? h[i * n + i] : 1;
-    AX_TRY(ax_cholesky(&arena->env, (int)n, h, (int)n, &definite, err));
+    AX_TRY(ax_cholesky(&arena->env, (int) n, h, (int) n, &definite, err));
     return definite ? variances(l, h, m, a, open, f, err) : AX_OK;
 }
 

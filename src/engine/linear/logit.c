@@ -10,7 +10,7 @@
 ax_status ax_logit_open(ax_logit *l, ax_error *err)
 {
     ax_arena *arena = &l->design.arena;
-    size_t q = (size_t)l->q, k = (size_t)l->k, block = (size_t)l->design.block;
+    size_t q = (size_t) l->q, k = (size_t) l->k, block = (size_t) l->design.block;
 
     l->l1 = ax_arena_array(arena, q, sizeof(double));
     l->l2 = ax_arena_array(arena, q, sizeof(double));
@@ -30,7 +30,7 @@ static void read_rows(ax_logit *l, int64_t from, int count)
 {
     ax_design_read(&l->design, from, count, l->x, l->q);
     for (int i = 0; i < count; i++)
-        l->x[(size_t)i * (size_t)l->q + (size_t)l->design.p] = l->params->fit_intercept ? 1 : 0;
+        l->x[(size_t) i * (size_t) l->q + (size_t) l->design.p] = l->params->fit_intercept ? 1 : 0;
 }
 
 static void read_eta(ax_logit *l, const double *u, int64_t from, int count)
@@ -89,7 +89,7 @@ static double turn_rows(ax_logit *l, int64_t from, int count)
     double loss = 0;
 
     for (int i = 0; i < count; i++) {
-        double *eta = l->eta + (size_t)i * (size_t)l->k, w = ax_design_weight(&l->design, from + i);
+        double *eta = l->eta + (size_t) i * (size_t) l->k, w = ax_design_weight(&l->design, from + i);
         int own = l->design.rows->classes[from + i];
         bool separated = l->separated;
 
@@ -109,9 +109,9 @@ ax_status ax_logit_pass(ax_logit *l, const double *u, bool gradient, ax_error *e
 
     l->separated = true;
     if (gradient)
-        memset(l->gradient, 0, sizeof(double) * (size_t)l->k * (size_t)l->q);
+        memset(l->gradient, 0, sizeof(double) * (size_t) l->k * (size_t) l->q);
     for (int64_t from = 0; from < n; from += piece) {
-        int count = (int)AX_MIN(piece, n - from);
+        int count = (int) AX_MIN(piece, n - from);
 
         read_eta(l, u, from, count);
         loss += turn_rows(l, from, count);
@@ -154,8 +154,8 @@ static ax_status mirror(const ax_logit *l, double *h, size_t n, ax_error *err)
 static void scale_rows(ax_logit *l, const double *factor, int count)
 {
     for (int i = 0; i < count; i++) {
-        const double *x = l->x + (size_t)i * (size_t)l->q;
-        double *to = l->scaled + (size_t)i * (size_t)l->q;
+        const double *x = l->x + (size_t) i * (size_t) l->q;
+        double *to = l->scaled + (size_t) i * (size_t) l->q;
 
         for (int j = 0; j < l->q; j++)
             to[j] = x[j] * factor[i];
@@ -181,7 +181,7 @@ static void add_pair(ax_logit *l, int64_t from, int count, int a, int b, double 
     double factor[256];
 
     for (int i = 0; i < count; i++) {
-        const double *p = l->eta + (size_t)i * (size_t)l->k;
+        const double *p = l->eta + (size_t) i * (size_t) l->k;
         double w = ax_design_weight(&l->design, from + i), others = 0;
 
         for (int c = 0; a == b && c < l->k; c++)
@@ -195,13 +195,13 @@ static void add_pair(ax_logit *l, int64_t from, int count, int a, int b, double 
 
 static ax_status add_many(ax_logit *l, int64_t row, int count, int from, int to, double *h, ax_error *err)
 {
-    size_t q = (size_t)l->q, n = (size_t)(to - from) * q;
+    size_t q = (size_t) l->q, n = (size_t) (to - from) * q;
 
     for (int i = 0; i < count; i++)
-        softmax(l->eta + (size_t)i * (size_t)l->k, l->k);
+        softmax(l->eta + (size_t) i * (size_t) l->k, l->k);
     for (int b = from; b < to; b++) {
         for (int a = from; a <= b; a++) {
-            add_pair(l, row, count, a, b, h + (size_t)(b - from) * q * n + (size_t)(a - from) * q, (int)n);
+            add_pair(l, row, count, a, b, h + (size_t) (b - from) * q * n + (size_t) (a - from) * q, (int) n);
             if (!ax_may_continue(&l->design.arena.env))
                 return ax_cancelled(err);
         }
@@ -212,12 +212,12 @@ static ax_status add_many(ax_logit *l, int64_t row, int count, int from, int to,
 ax_status ax_logit_hessian(ax_logit *l, const double *u, int from, int to, double *h, ax_error *err)
 {
     int64_t rows = l->design.rows->n;
-    size_t n = (size_t)(to - from) * (size_t)l->q;
+    size_t n = (size_t) (to - from) * (size_t) l->q;
     int piece = AX_MIN(l->design.block, ax_piece_rows(2.0 * l->q * l->q, 1));
 
     memset(h, 0, sizeof(double) * n * n);
     for (int64_t row = 0; row < rows; row += piece) {
-        int count = (int)AX_MIN(piece, rows - row);
+        int count = (int) AX_MIN(piece, rows - row);
 
         read_eta(l, u, row, count);
         AX_TRY(l->k == 1 ? add_binary(l, row, count, h, err) : add_many(l, row, count, from, to, h, err));
@@ -230,7 +230,7 @@ ax_status ax_logit_gram(ax_logit *l, double *gram, ax_error *err)
     double root[256];
 
     for (int64_t from = 0; from < l->design.rows->n; from += l->design.block) {
-        int count = (int)AX_MIN(l->design.block, l->design.rows->n - from);
+        int count = (int) AX_MIN(l->design.block, l->design.rows->n - from);
 
         read_rows(l, from, count);
         for (int i = 0; i < count; i++)
@@ -238,7 +238,7 @@ ax_status ax_logit_gram(ax_logit *l, double *gram, ax_error *err)
         scale_rows(l, root, count);
         AX_TRY(ax_add_products(&l->design.arena.env, gram, l->q, l->scaled, count, err));
     }
-    return mirror(l, gram, (size_t)l->q, err);
+    return mirror(l, gram, (size_t) l->q, err);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -247,7 +247,7 @@ ax_status ax_logit_search(ax_logit *l, const double *step, double slope, double 
 {
     int n = l->k * l->q;
     double before = l->loss + ax_logit_penalty(l, l->u), noise = 4e-16 * (1 + fabs(before));
-    double *trial = ax_alloc(&l->design.arena.env, sizeof(double) * (size_t)n);
+    double *trial = ax_alloc(&l->design.arena.env, sizeof(double) * (size_t) n);
     ax_status status = trial == NULL ? ax_nomem(err) : AX_OK;
 
     *share = 1;
@@ -259,7 +259,7 @@ ax_status ax_logit_search(ax_logit *l, const double *step, double slope, double 
         status = ax_logit_pass(l, trial, true, err);
         value = l->loss + ax_logit_penalty(l, trial);
         if (value <= before + 1e-4 * *share * slope + noise) {
-            memcpy(l->u, trial, sizeof(double) * (size_t)n);
+            memcpy(l->u, trial, sizeof(double) * (size_t) n);
             break;
         }
         *share = halvings < 40 ? *share / 2 : 0;

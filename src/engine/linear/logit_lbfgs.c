@@ -27,7 +27,7 @@ typedef struct lbfgs {
 /* f (1 - f) of each class, at least a little. */
 static ax_status class_spread(const ax_logit *l, double *spread, ax_error *err)
 {
-    memset(spread, 0, sizeof(double) * (size_t)l->k);
+    memset(spread, 0, sizeof(double) * (size_t) l->k);
     for (int64_t i = 0; i < l->design.rows->n; i++) {
         int own = l->design.rows->classes[i];
 
@@ -45,7 +45,7 @@ static ax_status class_spread(const ax_logit *l, double *spread, ax_error *err)
 static ax_status make_matrix(const ax_logit *l, const double *gram, double spread, double *to, bool *definite,
                              ax_error *err)
 {
-    size_t q = (size_t)l->q;
+    size_t q = (size_t) l->q;
 
     for (size_t i = 0; i < q * q; i++)
         to[i] = gram[i] * spread;
@@ -56,22 +56,22 @@ static ax_status make_matrix(const ax_logit *l, const double *gram, double sprea
 
 static ax_status make_matrices(ax_logit *l, lbfgs *b, ax_error *err)
 {
-    size_t q = (size_t)l->q;
+    size_t q = (size_t) l->q;
     double *gram = ax_arena_array(&l->design.arena, q * q, sizeof(double));
 
     if (gram == NULL)
         return ax_nomem(err);
     AX_TRY(ax_logit_gram(l, gram, err));
     for (int c = 0; b->matrix && c < l->k; c++)
-        AX_TRY(make_matrix(l, gram, b->spread[c], b->bound + (size_t)c * q * q, &b->matrix, err));
+        AX_TRY(make_matrix(l, gram, b->spread[c], b->bound + (size_t) c * q * q, &b->matrix, err));
     return AX_OK;
 }
 
 static ax_status make_bound(ax_logit *l, lbfgs *b, ax_error *err)
 {
-    size_t q = (size_t)l->q, k = (size_t)l->k;
+    size_t q = (size_t) l->q, k = (size_t) l->k;
 
-    b->matrix = (double)k * (double)q * (double)q <= MATRIX_MAX;
+    b->matrix = (double) k * (double) q * (double) q <= MATRIX_MAX;
     b->spread = ax_arena_array(&l->design.arena, k, sizeof(double));
     b->bound = ax_arena_array(&l->design.arena, b->matrix ? k * q * q : 1, sizeof(double));
     if (b->bound == NULL || b->spread == NULL)
@@ -83,9 +83,9 @@ static ax_status make_bound(ax_logit *l, lbfgs *b, ax_error *err)
 /* x = (first guess)^-1 x, class by class. Scaled columns have unit length. */
 static void divide(const ax_logit *l, const lbfgs *b, double *x)
 {
-    size_t q = (size_t)l->q;
+    size_t q = (size_t) l->q;
 
-    for (size_t c = 0; c < (size_t)l->k; c++) {
+    for (size_t c = 0; c < (size_t) l->k; c++) {
         if (b->matrix)
             ax_cholesky_solve(l->q, b->bound + c * q * q, l->q, x + c * q);
         for (size_t j = 0; !b->matrix && j < q; j++)
@@ -153,7 +153,7 @@ static ax_status iterate(ax_logit *l, lbfgs *b, ax_error *err)
         l->iterations++;
         if (share == 0)
             return AX_OK;
-        memcpy(b->before, b->full, sizeof(double) * (size_t)b->n);
+        memcpy(b->before, b->full, sizeof(double) * (size_t) b->n);
         take_gradient(l, b);
         keep_pair(b, share);
     }
@@ -163,15 +163,15 @@ static ax_status iterate(ax_logit *l, lbfgs *b, ax_error *err)
 ax_status ax_logit_lbfgs(ax_logit *l, ax_error *err)
 {
     ax_arena *arena = &l->design.arena;
-    size_t n = (size_t)l->k * (size_t)l->q;
+    size_t n = (size_t) l->k * (size_t) l->q;
     lbfgs b = {.n = l->k * l->q};
     double *room = ax_arena_array(arena, n, sizeof(double) * (2 * KEPT + 3));
 
     if (room == NULL)
         return ax_nomem(err);
     for (int i = 0; i < KEPT; i++) {
-        b.s[i] = room + (size_t)i * n;
-        b.y[i] = room + (size_t)(KEPT + i) * n;
+        b.s[i] = room + (size_t) i * n;
+        b.y[i] = room + (size_t) (KEPT + i) * n;
     }
     b.full = room + 2 * KEPT * n;
     b.before = b.full + n;

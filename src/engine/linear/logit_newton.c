@@ -25,14 +25,14 @@
  */
 static void prepare(const ax_logit *l, double *h, int m)
 {
-    size_t q = (size_t)l->q, n = (size_t)m * q;
+    size_t q = (size_t) l->q, n = (size_t) m * q;
 
     for (size_t j = 0; j < q; j++) {
         double own = h[j * n + j];
 
         for (int a = 0; m == l->k && m > 1 && l->l1[j] == 0 && l->l2[j] == 0 && a < m; a++) {
             for (int b = 0; b < m; b++)
-                h[((size_t)a * q + j) * n + (size_t)b * q + j] += own;
+                h[((size_t) a * q + j) * n + (size_t) b * q + j] += own;
         }
     }
 }
@@ -40,7 +40,7 @@ static void prepare(const ax_logit *l, double *h, int m)
 static void add_penalty(const ax_logit *l, double *h, int n, double lift)
 {
     for (int i = 0; i < n; i++) {
-        double *own = h + (size_t)i * (size_t)n + (size_t)i;
+        double *own = h + (size_t) i * (size_t) n + (size_t) i;
 
         *own = *own > 0 ? *own * (1 + lift) + l->l2[i % l->q] : 1;
     }
@@ -95,7 +95,7 @@ static ax_status iterate(ax_logit *l, double *h, double *step, double last, ax_e
 
 ax_status ax_logit_newton(ax_logit *l, ax_error *err)
 {
-    size_t n = (size_t)l->k * (size_t)l->q;
+    size_t n = (size_t) l->k * (size_t) l->q;
     double *h = ax_alloc(&l->design.arena.env, sizeof(double) * n * (n + 1));
     /* after another solver the first promise proves nothing */
     double last = l->iterations == 0 ? INFINITY : 0;
@@ -132,9 +132,9 @@ static ax_status proximal_step(ax_logit *l, proximal *s, int from, int to, doubl
 
     AX_TRY(ax_logit_hessian(l, l->u, from, to, s->h, err));
     prepare(l, s->h, to - from);
-    memset(s->step, 0, sizeof(double) * (size_t)l->k * (size_t)l->q);
-    memcpy(s->g, l->gradient + at, sizeof(double) * (size_t)n);
-    memcpy(s->v, l->u + at, sizeof(double) * (size_t)n);
+    memset(s->step, 0, sizeof(double) * (size_t) l->k * (size_t) l->q);
+    memcpy(s->g, l->gradient + at, sizeof(double) * (size_t) n);
+    memcpy(s->v, l->u + at, sizeof(double) * (size_t) n);
     AX_TRY(ax_shrink_solve(&shrink, err));
     *slope = -ax_logit_penalty(l, l->u);
     for (int i = 0; i < n; i++) {
@@ -175,7 +175,7 @@ static ax_status iterate_proximal(ax_logit *l, proximal *s, int group, ax_error 
 ax_status ax_logit_proximal(ax_logit *l, ax_error *err)
 {
     int group = l->k * l->q <= AX_LOGIT_NEWTON_MAX ? l->k : 1;
-    size_t n = (size_t)group * (size_t)l->q, all = (size_t)l->k * (size_t)l->q;
+    size_t n = (size_t) group * (size_t) l->q, all = (size_t) l->k * (size_t) l->q;
     ax_arena *arena = &l->design.arena;
     proximal s = {.h = ax_arena_array(arena, n * n, sizeof(double)),
                   .g = ax_arena_array(arena, n, sizeof(double)),
@@ -187,8 +187,8 @@ ax_status ax_logit_proximal(ax_logit *l, ax_error *err)
     if (s.h == NULL || s.g == NULL || s.v == NULL || s.l1 == NULL || s.l2 == NULL || s.step == NULL)
         return ax_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        s.l1[i] = l->l1[i % (size_t)l->q];
-        s.l2[i] = l->l2[i % (size_t)l->q];
+        s.l1[i] = l->l1[i % (size_t) l->q];
+        s.l2[i] = l->l2[i % (size_t) l->q];
     }
     return iterate_proximal(l, &s, group, err);
 }

@@ -25,7 +25,7 @@ static ax_status by_columns(analysis *s, ax_error *err)
     int p = s->d.p;
 
     for (int64_t from = 0; from < s->d.rows->n; from += s->block) {
-        int count = (int)AX_MIN(s->block, s->d.rows->n - from);
+        int count = (int) AX_MIN(s->block, s->d.rows->n - from);
 
         ax_design_read(&s->d, from, count, s->x, p);
         AX_TRY(ax_add_products(&s->d.arena.env, s->matrix, p, s->x, count, err));
@@ -53,12 +53,12 @@ static double orthogonalize(const analysis *s, double *v, int count)
 /* Component i of the rows' eigenvector i. One without variance can be any that is orthogonal to the others. */
 static void finish_component(analysis *s, int i)
 {
-    double *v = s->component + (size_t)i * (size_t)s->d.p, enough = sqrt(0.5 * (s->d.p - i) / s->d.p);
+    double *v = s->component + (size_t) i * (size_t) s->d.p, enough = sqrt(0.5 * (s->d.p - i) / s->d.p);
 
     if (s->variance[i] > 1e-14 * s->variance[0] && orthogonalize(s, v, i) > 0)
         return;
     for (int j = 0; j < s->d.p; j++) {
-        memset(v, 0, sizeof(double) * (size_t)s->d.p);
+        memset(v, 0, sizeof(double) * (size_t) s->d.p);
         v[j] = 1;
         if (orthogonalize(s, v, i) >= enough)
             return;
@@ -67,7 +67,7 @@ static void finish_component(analysis *s, int i)
 
 static ax_status by_rows(analysis *s, ax_error *err)
 {
-    int p = s->d.p, n = (int)s->d.rows->n;
+    int p = s->d.p, n = (int) s->d.rows->n;
 
     ax_design_read(&s->d, 0, n, s->x, p);
     for (int from = 0; from < p; from += s->block) {
@@ -79,8 +79,8 @@ static ax_status by_rows(analysis *s, ax_error *err)
     }
     AX_TRY(ax_eigen_largest(&s->d.arena.env, n, s->matrix, s->k, s->variance, s->vectors, err));
     for (int i = 0; i < s->k; i++) {
-        cblas_dgemv(CblasRowMajor, CblasTrans, n, p, 1, s->x, p, s->vectors + (size_t)i * (size_t)n, 1, 0,
-                    s->component + (size_t)i * (size_t)p, 1);
+        cblas_dgemv(CblasRowMajor, CblasTrans, n, p, 1, s->x, p, s->vectors + (size_t) i * (size_t) n, 1, 0,
+                    s->component + (size_t) i * (size_t) p, 1);
         finish_component(s, i);
         if (!ax_may_continue(&s->d.arena.env))
             return ax_cancelled(err);
@@ -94,7 +94,7 @@ static ax_status set_signs(analysis *s, double *largest, ax_error *err)
     int p = s->d.p;
 
     for (int64_t from = 0; from < s->d.rows->n; from += s->d.block) {
-        int count = (int)AX_MIN(s->d.block, s->d.rows->n - from);
+        int count = (int) AX_MIN(s->d.block, s->d.rows->n - from);
 
         ax_design_read(&s->d, from, count, s->x, p);
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, s->k, p, 1, s->x, p, s->component, p, 0, s->score,
@@ -108,7 +108,7 @@ static ax_status set_signs(analysis *s, double *largest, ax_error *err)
     }
     for (int i = 0; i < s->k; i++) {
         if (largest[i] < 0)
-            cblas_dscal(p, -1, s->component + (size_t)i * (size_t)p, 1);
+            cblas_dscal(p, -1, s->component + (size_t) i * (size_t) p, 1);
     }
     return AX_OK;
 }
@@ -118,23 +118,23 @@ static ax_status analyse(analysis *s, double *ratio, ax_error *err)
     ax_arena *arena = &s->d.arena;
     int64_t n = s->d.rows->n;
     bool tall = n >= s->d.p;
-    size_t p = (size_t)s->d.p, order = tall ? p : (size_t)n, k = (size_t)s->k;
+    size_t p = (size_t) s->d.p, order = tall ? p : (size_t) n, k = (size_t) s->k;
     double *largest = ax_arena_array(arena, k, sizeof(double));
 
-    s->block = tall ? s->d.block : ax_piece_rows((double)n * (double)n, 1);
-    s->x = ax_arena_array(arena, tall ? (size_t)s->d.block : (size_t)n, sizeof(double) * p);
+    s->block = tall ? s->d.block : ax_piece_rows((double) n * (double) n, 1);
+    s->x = ax_arena_array(arena, tall ? (size_t) s->d.block : (size_t) n, sizeof(double) * p);
     s->matrix = ax_arena_array(arena, order * order, sizeof(double));
-    s->score = ax_arena_array(arena, AX_MAX((size_t)s->d.block, 1), sizeof(double) * k);
+    s->score = ax_arena_array(arena, AX_MAX((size_t) s->d.block, 1), sizeof(double) * k);
     s->vectors = ax_arena_array(arena, tall ? 1 : order * k, sizeof(double));
     if (largest == NULL || s->x == NULL || s->matrix == NULL || s->score == NULL || s->vectors == NULL)
         return ax_nomem(err);
     for (int j = 0; j < s->d.p; j++) {
-        s->total += s->d.inverse[j] > 0 ? s->d.scale[j] * s->d.scale[j] * (double)n / (double)(n - 1) : 0;
+        s->total += s->d.inverse[j] > 0 ? s->d.scale[j] * s->d.scale[j] * (double) n / (double) (n - 1) : 0;
         s->d.inverse[j] = s->d.inverse[j] > 0 ? 1 : 0;
     }
     AX_TRY(tall ? by_columns(s, err) : by_rows(s, err));
     for (size_t i = 0; i < k; i++) {
-        s->variance[i] = fmax(s->variance[i], 0) / (double)(n - 1);
+        s->variance[i] = fmax(s->variance[i], 0) / (double) (n - 1);
         ratio[i] = s->total > 0 ? s->variance[i] / s->total : 0;
     }
     return set_signs(s, largest, err);
@@ -149,10 +149,10 @@ static ax_status new_pca(const ax_env *env, int p, int k, ax_pca **out, ax_error
     ax_arena_init(&m->arena, env);
     m->p = p;
     m->k = k;
-    m->mean = ax_arena_array(&m->arena, (size_t)p, sizeof(double));
-    m->component = ax_arena_array(&m->arena, (size_t)k, sizeof(double) * (size_t)p);
-    m->variance = ax_arena_array(&m->arena, (size_t)k, sizeof(double));
-    m->ratio = ax_arena_array(&m->arena, (size_t)k, sizeof(double));
+    m->mean = ax_arena_array(&m->arena, (size_t) p, sizeof(double));
+    m->component = ax_arena_array(&m->arena, (size_t) k, sizeof(double) * (size_t) p);
+    m->variance = ax_arena_array(&m->arena, (size_t) k, sizeof(double));
+    m->ratio = ax_arena_array(&m->arena, (size_t) k, sizeof(double));
     if (m->mean == NULL || m->component == NULL || m->variance == NULL || m->ratio == NULL) {
         ax_pca_free(m);
         return ax_nomem(err);
@@ -172,15 +172,15 @@ ax_status ax_pca_fit(const ax_env *env, const ax_linear_rows *rows, int k, ax_pc
         return ax_fail(err, AX_ERR_INVALID, "principal components need at least two rows");
     if (k < 1 || k > rows->n || k > rows->p)
         return ax_fail(err, AX_ERR_INVALID, "there are between 1 and %lld principal components, not %d",
-                       (long long)AX_MIN(rows->n, rows->p), k);
+                       (long long) AX_MIN(rows->n, rows->p), k);
     status = ax_design_open(env, &plain, true, &s.d, err);
     if (status == AX_OK)
         status = new_pca(env, rows->p, k, &m, err);
     if (status == AX_OK) {
-        s.component = (double *)m->component;
-        s.variance = (double *)m->variance;
-        memcpy((double *)m->mean, s.d.mean, sizeof(double) * (size_t)m->p);
-        status = analyse(&s, (double *)m->ratio, err);
+        s.component = (double *) m->component;
+        s.variance = (double *) m->variance;
+        memcpy((double *) m->mean, s.d.mean, sizeof(double) * (size_t) m->p);
+        status = analyse(&s, (double *) m->ratio, err);
     }
     ax_design_close(&s.d);
     if (status != AX_OK) {

@@ -24,13 +24,13 @@ static double toward_zero(double x, double by)
 static void move(ax_shrink *s, int j, double step)
 {
     s->v[j] += step;
-    cblas_daxpy(s->n, step, s->h + (size_t)j * (size_t)s->n, 1, s->g, 1);
+    cblas_daxpy(s->n, step, s->h + (size_t) j * (size_t) s->n, 1, s->g, 1);
 }
 
 /* The length of the step that was made. */
 static double descend(ax_shrink *s, int j)
 {
-    double own = s->h[(size_t)j * (size_t)s->n + (size_t)j], old = s->v[j], best;
+    double own = s->h[(size_t) j * (size_t) s->n + (size_t) j], old = s->v[j], best;
 
     if (own <= 0)
         return 0;
@@ -62,15 +62,15 @@ static ax_status round_over(ax_shrink *s, bool all, double *longest, ax_error *e
 
 static bool moves(const ax_shrink *s, int j)
 {
-    return (s->v[j] != 0 || s->l1[j] == 0) && s->h[(size_t)j * (size_t)s->n + (size_t)j] > 0;
+    return (s->v[j] != 0 || s->l1[j] == 0) && s->h[(size_t) j * (size_t) s->n + (size_t) j] > 0;
 }
 
 /* The equations of the coordinates in list: matrix (count, count) by columns, and what is to be added in step. */
 static void set_up(const ax_shrink *s, const int *list, int count, double *matrix, double *step)
 {
     for (int a = 0; a < count; a++) {
-        const double *column = s->h + (size_t)list[a] * (size_t)s->n;
-        double *to = matrix + (size_t)a * (size_t)count, v = s->v[list[a]];
+        const double *column = s->h + (size_t) list[a] * (size_t) s->n;
+        double *to = matrix + (size_t) a * (size_t) count, v = s->v[list[a]];
 
         for (int b = 0; b <= a; b++)
             to[b] = column[list[b]];
@@ -111,10 +111,10 @@ static ax_status jump(ax_shrink *s, int *list, ax_error *err)
     }
     if (count == 0)
         return AX_OK;
-    matrix = ax_alloc(s->env, sizeof(double) * (size_t)count * ((size_t)count + 1));
+    matrix = ax_alloc(s->env, sizeof(double) * (size_t) count * ((size_t) count + 1));
     if (matrix == NULL)
         return ax_nomem(err);
-    step = matrix + (size_t)count * (size_t)count;
+    step = matrix + (size_t) count * (size_t) count;
     set_up(s, list, count, matrix, step);
     status = ax_cholesky(s->env, count, matrix, count, &definite, err);
     if (status == AX_OK && definite) {
@@ -146,7 +146,7 @@ static ax_status solve(ax_shrink *s, int *list, ax_error *err)
 
 ax_status ax_shrink_solve(ax_shrink *s, ax_error *err)
 {
-    int *list = ax_alloc(s->env, sizeof(int) * (size_t)s->n);
+    int *list = ax_alloc(s->env, sizeof(int) * (size_t) s->n);
     ax_status status;
 
     if (list == NULL)

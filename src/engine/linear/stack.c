@@ -10,9 +10,9 @@ ax_status ax_stack_open(ax_arena *arena, int n, double *r, int ld, ax_stack *s, 
     size_t t;
 
     *s = (ax_stack){.n = n, .ld = ld, .r = r, .reflectors = AX_MIN(32, n)};
-    s->block = (int)AX_MAX(8, AX_MIN(rows, 256));
-    t = (size_t)s->reflectors * (size_t)n;
-    s->b = ax_arena_array(arena, (size_t)s->block * (size_t)n, sizeof(double));
+    s->block = (int) AX_MAX(8, AX_MIN(rows, 256));
+    t = (size_t) s->reflectors * (size_t) n;
+    s->b = ax_arena_array(arena, (size_t) s->block * (size_t) n, sizeof(double));
     s->t = ax_arena_array(arena, t, sizeof(double));
     s->work = ax_arena_array(arena, t, sizeof(double));
     return s->b == NULL || s->t == NULL || s->work == NULL ? ax_nomem(err) : AX_OK;
