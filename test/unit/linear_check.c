@@ -34,7 +34,8 @@ void table_fill(table *t, int n, int p)
 
 ax_linear_rows table_rows(const table *t, bool weighted)
 {
-    return (ax_linear_rows){.x = t->x, .n = t->n, .p = t->p, .values = t->values, .weights = weighted ? t->weights : NULL};
+    return (ax_linear_rows){
+        .x = t->x, .n = t->n, .p = t->p, .values = t->values, .weights = weighted ? t->weights : NULL};
 }
 
 static bool near(double a, double b, double tol)
@@ -88,6 +89,6 @@ void sweep(work w, const void *arg, const char *text)
             break;
         bad += status != AX_ERR_CANCELLED || unit_live_bytes() != before;
     }
-    unit_check(bad == 0 && failed > 3 && cancelled > 3, "%s: %d allocations may fail, %d polls may say no", text, failed,
-               cancelled);
+    unit_check(bad == 0 && failed > 3 && cancelled > 3, "%s: %d allocations may fail, %d polls may say no", text,
+               failed, cancelled);
 }

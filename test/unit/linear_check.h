@@ -1,6 +1,6 @@
 /*
- * linear_check.h: what the tests of linear models, clusters and components share: a table by formula, comparisons of doubles, and
- * the sweeps over failing allocations and cancellations.
+ * linear_check.h: what the tests of linear models, clusters and components share: a table by formula, comparisons of
+ * doubles, and the sweeps over failing allocations and cancellations.
  */
 #ifndef AX_LINEAR_CHECK_H
 #define AX_LINEAR_CHECK_H

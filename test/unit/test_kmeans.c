@@ -1,6 +1,6 @@
 /*
- * test_kmeans.c: k-means, against the inertia that scikit-learn 1.2's KMeans finds as the best of 200 starts on the table of
- * linear_check.h, and against what has to hold for centers.
+ * test_kmeans.c: k-means, against the inertia that scikit-learn 1.2's KMeans finds as the best of 200 starts on the
+ * table of linear_check.h, and against what has to hold for centers.
  */
 #include "linear_check.h"
 
@@ -118,7 +118,8 @@ static void expect(ax_linear_rows rows, ax_kmeans_params params, ax_status want,
 static void test_edges(void)
 {
     float two[20], nan[4] = {1, 2, NAN, 4}, far[4] = {3e38f, -3e38f, 3e38f, -3e38f};
-    ax_linear_rows rows = {.x = two, .n = 20, .p = 1}, bad = {.x = nan, .n = 4, .p = 1}, wide = {.x = far, .n = 4, .p = 1};
+    ax_linear_rows rows = {.x = two, .n = 20, .p = 1}, bad = {.x = nan, .n = 4, .p = 1},
+                   wide = {.x = far, .n = 4, .p = 1};
     ax_kmeans_params params = defaults;
     ax_kmeans *m;
 

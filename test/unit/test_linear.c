@@ -1,43 +1,41 @@
 /*
- * test_linear.c: least squares, ridge, lasso and elastic net, against numbers of scikit-learn 1.2 and formulas in numpy, and
- * against what has to hold at the optimum.
+ * test_linear.c: least squares, ridge, lasso and elastic net, against numbers of scikit-learn 1.2 and formulas in
+ * numpy, and against what has to hold at the optimum.
  *
  * The expected numbers were computed on the table of linear_check.h: LinearRegression, Ridge, Lasso and ElasticNet (tol
- * 1e-14); errors as the roots of the diagonal of s^2 (X' W X)^-1, with s^2 the weighted squares over n - p - 1; p values by
- * scipy's stats.t; least norms by numpy's pinv of the centred rows.
+ * 1e-14); errors as the roots of the diagonal of s^2 (X' W X)^-1, with s^2 the weighted squares over n - p - 1; p
+ * values by scipy's stats.t; least norms by numpy's pinv of the centred rows.
  */
 #include "linear_check.h"
 #include "linear/significance.h"
 
 #include <math.h>
 
-static const double least_squares[] = {2.07675283848, -1.07330237463, 0.0678329066221, -0.11490378502,
-    0.327232108055};
+static const double least_squares[] = {2.07675283848, -1.07330237463, 0.0678329066221, -0.11490378502, 0.327232108055};
 static const double weighted[] = {2.03249155875, -1.12917459477, 0.0623579656742, -0.165894215293, 0.524463153149};
 static const double without_intercept[] = {2.08562407205, -1.01805912192, 0.109228791592, -0.0598316975716, 0};
 static const double ridge[] = {1.98423759234, -1.018472991, 0.0750697388163, -0.10385733465, 0.223444869534};
 static const double ridge_weighted[] = {1.94220454488, -1.06781630252, 0.0716483288375, -0.156586193591,
-    0.412111022416};
+                                        0.412111022416};
 static const double lasso[] = {1.87828922899, -0.786271441012, 0, -0, -0.145308007789};
 static const double net_weighted[] = {1.71345815951, -0.859490556039, 0.0228253320422, -0.0573359853743,
-    -0.00543187979294};
+                                      -0.00543187979294};
 static const double least_squares_error[] = {0.18800368088, 0.220747755627, 0.177473991477, 0.165173159263,
-    0.750031810248};
-static const double least_squares_t[] = {11.0463413735, -4.86212134563, 0.38221322492, -0.695656519087,
-    0.436290972707};
+                                             0.750031810248};
+static const double least_squares_t[] = {11.0463413735, -4.86212134563, 0.38221322492, -0.695656519087, 0.436290972707};
 static const double least_squares_p[] = {5.89056092818e-13, 2.43144372495e-05, 0.704614290206, 0.491237578897,
-    0.665305171697};
-static const double weighted_error[] = {0.185856077562, 0.21296573013, 0.173346094839, 0.164036596752,
-    0.727768246293};
+                                         0.665305171697};
+static const double weighted_error[] = {0.185856077562, 0.21296573013, 0.173346094839, 0.164036596752, 0.727768246293};
 static const double weighted_t[] = {10.9358358651, -5.30214224646, 0.359731009412, -1.01132441527, 0.72064583172};
 static const double weighted_p[] = {7.75472112352e-13, 6.42621136338e-06, 0.721209856888, 0.318801940805,
-    0.475913430502};
-static const double wide[] = {0.991681106068, -1.0949771428, -0.0360986872889, 0.54438685427, 0.758042485315,
-    0.679077857489, 0.357338040599, 0.999561256344, -0.344621292943, 0.244499714023, -15.0789854616};
+                                    0.475913430502};
+static const double wide[] = {0.991681106068,  -1.0949771428,  -0.0360986872889, 0.54438685427,
+                              0.758042485315,  0.679077857489, 0.357338040599,   0.999561256344,
+                              -0.344621292943, 0.244499714023, -15.0789854616};
 
 static table t;
-static const ax_linear_params defaults = {.fit_intercept = true, .l1_ratio = 0, .c = 1, .n_classes = 2, .tol = 1e-4,
-                                          .max_iter = 1000};
+static const ax_linear_params defaults = {
+    .fit_intercept = true, .l1_ratio = 0, .c = 1, .n_classes = 2, .tol = 1e-4, .max_iter = 1000};
 
 static ax_linear_fit *fit_rows(const ax_linear_rows *rows, double alpha, double l1_ratio, const char *text)
 {
@@ -228,7 +226,8 @@ static void slopes(const ax_linear_rows *rows, const ax_linear_fit *f, double *o
 
 static void make_rows(ax_linear_rows *rows, int64_t n, int p)
 {
-    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t) (n * p)), *y = ax_alloc(unit_env(), sizeof(float) * (size_t) n);
+    float *x = ax_alloc(unit_env(), sizeof(float) * (size_t) (n * p)),
+          *y = ax_alloc(unit_env(), sizeof(float) * (size_t) n);
 
     unit_seed(11);
     unit_fill_normal(x, n * p, 1);

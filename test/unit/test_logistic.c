@@ -1,39 +1,51 @@
 /*
- * test_logistic.c: logistic regression, against numbers of scikit-learn 1.2 and formulas in numpy, and against what has to hold at
- * the optimum.
+ * test_logistic.c: logistic regression, against numbers of scikit-learn 1.2 and formulas in numpy, and against what has
+ * to hold at the optimum.
  *
- * The expected numbers were computed on the table of linear_check.h by LogisticRegression with tol 1e-12: newton-cg with
- * penalty l2 (C 1; weighted: C 0.3) and none, saga with l1 (C 0.4) and elastic net (C 0.4, l1_ratio 0.3, weighted). Errors are
- * the roots of the diagonal of the inverse of X' W p (1 - p) X; of three classes (without penalty, weighted) of numpy's pinv of
- * the information of all classes.
+ * The expected numbers were computed on the table of linear_check.h by LogisticRegression with tol 1e-12: newton-cg
+ * with penalty l2 (C 1; weighted: C 0.3) and none, saga with l1 (C 0.4) and elastic net (C 0.4, l1_ratio 0.3,
+ * weighted). Errors are the roots of the diagonal of the inverse of X' W p (1 - p) X; of three classes (without
+ * penalty, weighted) of numpy's pinv of the information of all classes.
  */
 #include "linear_check.h"
 
 #include <math.h>
 
 static const double two[] = {0.777221406167, -1.14054372823, 0.0680408803752, 0.269946854018, -0.00704204207501};
-static const double two_weighted[] = {0.504440945431, -0.93362255606, 0.065007119058, 0.187653738333,
-    -0.0354178916186};
+static const double two_weighted[] = {0.504440945431, -0.93362255606, 0.065007119058, 0.187653738333, -0.0354178916186};
 static const double two_without_intercept[] = {0.777014166901, -1.14174937773, 0.067243100966, 0.268690407509, 0};
 static const double two_none[] = {0.94709211259, -1.46062227531, 0.0406212250366, 0.272175394479, 0.302941134888};
 static const double two_l1[] = {0.498582502557, -0.966748411345, 0, 0.0897867047244, 0.520973584268};
 static const double two_net[] = {0.507714458636, -1.05438849875, 0.00659552301043, 0.143597084147, 0.313246859098};
-static const double three[] = {-1.14412639763, 0.125206709024, -0.285457808854, 0.496679854698, -1.05103554811,
-    1.10944917753, -0.00426568258933, 0.36119236229, -0.361205268046, -0.214571188073, 0.0346772200974,
-    -0.120941026435, -0.0757345534358, -0.135474586652, 1.26560673618};
-static const double three_none[] = {-1.45853737173, 0.0798391263639, -0.274517690337, 0.61730201947, -1.42285115939,
-    1.43598476392, 0.0249850656051, 0.36544094094, -0.474109218939, -0.120860613562, 0.0225526078128,
-    -0.104824191969, -0.0909232506023, -0.143192800531, 1.54371177295};
-static const double three_l1[] = {-0.865117526139, 0, 0, 0.331505158709, -0.543349279034, 0.739999323002, 0,
-    0.13829092805, -0.0302852850785, -0.242985076076, 0, 0, 0, 0, 0.78633435511};
-static const double two_none_error[] = {0.427165167243, 0.565071605368, 0.354900383988, 0.350500032399,
-    1.46226541389};
+static const double three[] = {-1.14412639763,  0.125206709024,    -0.285457808854,  0.496679854698,  -1.05103554811,
+                               1.10944917753,   -0.00426568258933, 0.36119236229,    -0.361205268046, -0.214571188073,
+                               0.0346772200974, -0.120941026435,   -0.0757345534358, -0.135474586652, 1.26560673618};
+static const double three_none[] = {-1.45853737173,   0.0798391263639, -0.274517690337, 0.61730201947,
+                                    -1.42285115939,   1.43598476392,   0.0249850656051, 0.36544094094,
+                                    -0.474109218939,  -0.120860613562, 0.0225526078128, -0.104824191969,
+                                    -0.0909232506023, -0.143192800531, 1.54371177295};
+static const double three_l1[] = {-0.865117526139,
+                                  0,
+                                  0,
+                                  0.331505158709,
+                                  -0.543349279034,
+                                  0.739999323002,
+                                  0,
+                                  0.13829092805,
+                                  -0.0302852850785,
+                                  -0.242985076076,
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  0.78633435511};
+static const double two_none_error[] = {0.427165167243, 0.565071605368, 0.354900383988, 0.350500032399, 1.46226541389};
 static const double two_none_z[] = {2.21715670007, -2.58484457799, 0.114458103934, 0.776534577232, 0.207172468152};
-static const double two_none_p[] = {0.0266123853199, 0.00974229023168, 0.908874656294, 0.437433413065,
-    0.835875168089};
+static const double two_none_p[] = {0.0266123853199, 0.00974229023168, 0.908874656294, 0.437433413065, 0.835875168089};
 static const double three_none_error[] = {0.430601541403, 0.327886012539, 0.273862144949, 0.285870010984,
-    1.21446332089, 0.479215182343, 0.398301884705, 0.326369948293, 0.324984756824, 1.45190965132, 0.295034850529,
-    0.263361842211, 0.213807886491, 0.209042965888, 0.925939877046};
+                                          1.21446332089,  0.479215182343, 0.398301884705, 0.326369948293,
+                                          0.324984756824, 1.45190965132,  0.295034850529, 0.263361842211,
+                                          0.213807886491, 0.209042965888, 0.925939877046};
 
 static table t;
 static const ax_linear_params defaults = {.fit_intercept = true, .c = 1, .n_classes = 2, .tol = 1e-6, .max_iter = 1000};
@@ -190,8 +202,8 @@ static void test_conditions(int k, double c, double l1_ratio)
     v = violation(f, c, l1_ratio);
     for (int i = 0; i < f->n_outputs * WIDE; i++)
         zeros += f->coef[i] == 0;
-    unit_check(f->converged && v < 1e-3, "%d classes, c %g, l1_ratio %g: the conditions hold to %g of %d rows", k, c, l1_ratio,
-               v, MANY);
+    unit_check(f->converged && v < 1e-3, "%d classes, c %g, l1_ratio %g: the conditions hold to %g of %d rows", k, c,
+               l1_ratio, v, MANY);
     unit_check((zeros > 0) == (l1_ratio > 0), "%d coefficients are zero", zeros);
     ax_linear_free(f);
 }
@@ -240,7 +252,8 @@ static void test_large(double l1_ratio)
             worst = fmax(worst, b == 0 ? fabs(rest) - limit : fabs(rest + (b > 0 ? limit : -limit)));
         }
     }
-    unit_check(f->converged && worst < 1e-3, "%d parameters, l1_ratio %g: the conditions hold to %g", P * K, l1_ratio, worst);
+    unit_check(f->converged && worst < 1e-3, "%d parameters, l1_ratio %g: the conditions hold to %g", P * K, l1_ratio,
+               worst);
     ax_linear_free(f);
     ax_free(unit_env(), large);
 }

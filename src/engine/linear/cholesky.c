@@ -62,8 +62,8 @@ ax_status ax_add_products(const ax_env *env, double *gram, int n, const double *
     for (int from = 0; from < n; from += piece) {
         int columns = AX_MIN(piece, n - from);
 
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, from + columns, columns, count, 1, row, n, row + from, n, 1,
-                    gram + (size_t) from * (size_t) n, n);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, from + columns, columns, count, 1, row, n, row + from, n,
+                    1, gram + (size_t) from * (size_t) n, n);
         if (!ax_may_continue(env))
             return ax_cancelled(err);
     }

@@ -40,8 +40,8 @@ ax_status ax_cloud_inertia(ax_cloud *c, double *inertia, ax_error *err);
 float ax_cloud_distance(const float *a, const float *b, int p);
 
 /*
- * k-means++ (Arthur and Vassilvitskii, 2007) with 2 + log k candidates for each center, of which the one that helps most is
- * taken. AX_ERR_INVALID when there are fewer distinct rows than centers.
+ * k-means++ (Arthur and Vassilvitskii, 2007) with 2 + log k candidates for each center, of which the one that helps
+ * most is taken. AX_ERR_INVALID when there are fewer distinct rows than centers.
  */
 ax_status ax_cloud_start(ax_cloud *c, ax_rng *rng, ax_error *err);
 /* Mini-batch k-means (Sculley, 2010) from the centers. */

@@ -71,8 +71,8 @@ static bool has_settled(smooth *s, double value, double part)
     return s->waited >= PATIENCE;
 }
 
-static ax_status run(ax_cloud *c, ax_cloud *sample, const ax_kmeans_params *params, float *x, float *weights, ax_rng *rng,
-                     int *iterations, ax_error *err)
+static ax_status run(ax_cloud *c, ax_cloud *sample, const ax_kmeans_params *params, float *x, float *weights,
+                     ax_rng *rng, int *iterations, ax_error *err)
 {
     double *given = ax_arena_array(&sample->arena, (size_t) c->k, sizeof(double));
     double most = (double) params->max_iter * ceil((double) c->n / (double) sample->n);

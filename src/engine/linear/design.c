@@ -1,8 +1,8 @@
 /*
  * design.c: moments of the columns, and rows read centred and scaled.
  *
- * Means are taken in two passes: the second adds the mean of what is left, and takes the deviations about a mean that is
- * near enough for no digit to be lost. Whether a column is constant is decided by its values, not by its deviation.
+ * Means are taken in two passes: the second adds the mean of what is left, and takes the deviations about a mean that
+ * is near enough for no digit to be lost. Whether a column is constant is decided by its values, not by its deviation.
  */
 #include "linear/design.h"
 
@@ -66,7 +66,8 @@ static ax_status first_pass(ax_design *d, ax_error *err)
     return AX_OK;
 }
 
-/* The sums of deviations go to inverse, those of their squares to scale; differs says which columns are not constant. */
+/* The sums of deviations go to inverse, those of their squares to scale; differs says which columns are not constant.
+ */
 static void add_second(ax_design *d, const float *x, double w, const float *first, bool *differs)
 {
     for (int j = 0; j < d->p; j++) {

@@ -1,7 +1,7 @@
 /*
- * eigen.c: small matrices go to LAPACK whole. For large ones that would take seconds without an answer to a cancel, so they are
- * made tridiagonal here, a reflection at a time; LAPACK finds the eigenvectors of that, which takes little, and the reflections
- * are applied to them in turn.
+ * eigen.c: small matrices go to LAPACK whole. For large ones that would take seconds without an answer to a cancel, so
+ * they are made tridiagonal here, a reflection at a time; LAPACK finds the eigenvectors of that, which takes little,
+ * and the reflections are applied to them in turn.
  */
 #include "linear/eigen.h"
 #include "linear/lapack.h"
@@ -32,16 +32,17 @@ static ax_status all_at_once(ax_arena *arena, int n, double *a, int k, double *v
 /* ---- large ----------------------------------------------------------------------------------- */
 
 typedef struct tridiagonal {
-    double *d, *e;     /* (n) diagonal and what stands beside it */
-    double *factor;    /* (n) of the reflections, whose vectors replace a below the diagonal */
-    double *w;         /* (n) */
+    double *d, *e;  /* (n) diagonal and what stands beside it */
+    double *factor; /* (n) of the reflections, whose vectors replace a below the diagonal */
+    double *w;      /* (n) */
 } tridiagonal;
 
 /* One reflection from both sides; it leaves a zero below the entry under the diagonal of column i. */
 static void reflect(tridiagonal *t, double *a, int n, int i)
 {
     int rest = n - i - 1, one = 1;
-    double *column = a + (size_t) i * (size_t) n, *v = column + i + 1, *corner = a + (size_t) (i + 1) * (size_t) n + i + 1;
+    double *column = a + (size_t) i * (size_t) n, *v = column + i + 1,
+           *corner = a + (size_t) (i + 1) * (size_t) n + i + 1;
     double half;
 
     t->d[i] = column[i];

@@ -1,8 +1,8 @@
 /*
  * estimable.c: what a matrix without full rank says about the coefficients, and what it leaves open.
  *
- * With R = [R1 T] and R1 (rank, rank), the columns of [-R1^-1 T; 1] are what may be added to the (scaled) coefficients without
- * a change of any prediction. A coefficient can be estimated when none of them moves it.
+ * With R = [R1 T] and R1 (rank, rank), the columns of [-R1^-1 T; 1] are what may be added to the (scaled) coefficients
+ * without a change of any prediction. A coefficient can be estimated when none of them moves it.
  */
 #include "linear/factor.h"
 #include "linear/lapack.h"
@@ -18,8 +18,8 @@ static ax_status solve_columns(const ax_factor *f, double *out, int count, ax_er
     int rank = f->rank, piece = (int) AX_MAX(1, AX_MIN(1e6, AX_PIECE_FLOPS / ((double) rank * rank + 1)));
 
     for (int from = 0; from < count && rank > 0; from += piece) {
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, rank, AX_MIN(piece, count - from), 1,
-                    f->r, f->ld, out + (size_t) from * (size_t) rank, rank);
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, rank, AX_MIN(piece, count - from),
+                    1, f->r, f->ld, out + (size_t) from * (size_t) rank, rank);
         if (!ax_may_continue(&f->arena.env))
             return ax_cancelled(err);
     }
@@ -46,7 +46,8 @@ ax_status ax_factor_null_basis(ax_factor *f, const ax_design *d, double **basis,
     return AX_OK;
 }
 
-/* Little is open: w minus its projection on what is open. The second round takes off what rounding left of the first. */
+/* Little is open: w minus its projection on what is open. The second round takes off what rounding left of the first.
+ */
 static ax_status project(ax_factor *f, const ax_design *d, double *w, ax_error *err)
 {
     int p = f->p, open = p - f->rank;
@@ -77,7 +78,8 @@ static ax_status project(ax_factor *f, const ax_design *d, double *w, ax_error *
 static void read_row(const ax_factor *f, const ax_design *d, int place, double *out, int stride)
 {
     for (int i = 0; i < f->rank; i++)
-        out[(size_t) i * (size_t) stride] = f->r[(size_t) place * (size_t) f->ld + (size_t) i] * d->scale[f->order[place]];
+        out[(size_t) i * (size_t) stride] =
+            f->r[(size_t) place * (size_t) f->ld + (size_t) i] * d->scale[f->order[place]];
 }
 
 /* Much is open: of all with the same M w, the least is M' (M M')^-1 M w. */
@@ -134,7 +136,8 @@ static ax_status row_lengths(ax_factor *f, const ax_design *d, double *out, ax_e
         memset(column, 0, sizeof(double) * (size_t) count * (size_t) m);
         for (int j = 0; j < count; j++)
             column[(size_t) j * (size_t) m + (size_t) (from + j)] = 1;
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, m, count, 1, f->r, f->ld, column, m);
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, m, count, 1, f->r, f->ld, column,
+                    m);
         for (int k = 0; k < m; k++) {
             double length = cblas_dnrm2(count, column + k, m) * d->inverse[f->order[k]];
 

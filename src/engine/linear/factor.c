@@ -1,9 +1,9 @@
 /*
  * factor.c: the rows as a triangle, and its rank.
  *
- * Two ways lead to the triangle. QR of the rows keeps all digits and is taken while it is cheap. Beyond, the Cholesky factor
- * of X'X costs half; it has only half the digits, which the solver's step of refinement gives back as long as the condition
- * allows; where it does not, QR is taken after all.
+ * Two ways lead to the triangle. QR of the rows keeps all digits and is taken while it is cheap. Beyond, the Cholesky
+ * factor of X'X costs half; it has only half the digits, which the solver's step of refinement gives back as long as
+ * the condition allows; where it does not, QR is taken after all.
  *
  * The rank is found as R's lm does it: columns are kept in their order, and one whose part that the earlier ones do not
  * explain is less than 1e-7 of it (floats hold no more) goes to the end. The triangle is repaired by rotations.
@@ -14,9 +14,9 @@
 
 #include <math.h>
 
-#define QR_FLOPS     4e9  /* n p^2 up to which the rows are taken by QR */
-#define DEPENDENT    1e-7 /* of a column's length */
-#define GOOD_ENOUGH  1e-6 /* reciprocal condition of a triangle that Cholesky may make */
+#define QR_FLOPS    4e9  /* n p^2 up to which the rows are taken by QR */
+#define DEPENDENT   1e-7 /* of a column's length */
+#define GOOD_ENOUGH 1e-6 /* reciprocal condition of a triangle that Cholesky may make */
 
 /* ---- from rows to a triangle ----------------------------------------------------------------- */
 
@@ -130,7 +130,7 @@ ax_status ax_factor_open(const ax_design *d, double y_mean, const double *ridge,
         if (ridge != NULL)
             f->ridge[j] = ridge[j];
     }
-    if (rows * d->p * d->p > QR_FLOPS && d->rows->n > d->p)
+    if (rows * d->p * d->p > QR_FLOPS && (ridge != NULL || d->rows->n > d->p))
         AX_TRY(by_products(f, &in, &good, err));
     return good ? AX_OK : by_rows(f, &in, err);
 }

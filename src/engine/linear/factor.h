@@ -7,8 +7,9 @@
 #include "linear/design.h"
 
 /*
- * In place, by columns: the upper triangle of the symmetric a (n, n), leading dimension ld, becomes U with U'U = a. In pieces,
- * asking may_continue between them. *definite false: it is not (numerically) positive definite, and a is spoiled.
+ * In place, by columns: the upper triangle of the symmetric a (n, n), leading dimension ld, becomes U with U'U = a. In
+ * pieces, asking may_continue between them. *definite false: it is not (numerically) positive definite, and a is
+ * spoiled.
  */
 ax_status ax_cholesky(const ax_env *env, int n, double *a, int ld, bool *definite, ax_error *err);
 /* x = a^-1 x with U of ax_cholesky. */
@@ -25,9 +26,9 @@ typedef struct ax_factor {
     ax_arena arena;
     int p, rank, ld; /* ld = p + 1 */
     double *r;       /* (p + 1, p + 1) by columns */
-    int *order;      /* (p) place -> column of the design; the first `rank` are independent, the rest follows from them */
-    double *ridge;   /* (p) what was added to the diagonal of X'X, or NULL */
-    double *place;   /* (p + 1) room for one vector */
+    int *order;    /* (p) place -> column of the design; the first `rank` are independent, the rest follows from them */
+    double *ridge; /* (p) what was added to the diagonal of X'X, or NULL */
+    double *place; /* (p + 1) room for one vector */
 } ax_factor;
 
 /* y_mean is taken off rows->values (NULL: y is 0). ridge (p) or NULL. The rank is not looked for yet: it is p. */
@@ -48,9 +49,9 @@ ax_status ax_factor_null_basis(ax_factor *f, const ax_design *d, double **basis,
 /* Of all coefficients that predict what w (p, units of X) predicts, the ones of least norm, in place. */
 ax_status ax_factor_least_norm(ax_factor *f, const ax_design *d, double *w, ax_error *err);
 /*
- * out (p + 1, intercept last): the diagonal of the inverse of X'X in the units of X, for the columns of the design and the
- * intercept: what the variances of the coefficients are multiples of. NaN for what the rank leaves open, and for the
- * intercept of a design that is not centred.
+ * out (p + 1, intercept last): the diagonal of the inverse of X'X in the units of X, for the columns of the design and
+ * the intercept: what the variances of the coefficients are multiples of. NaN for what the rank leaves open, and for
+ * the intercept of a design that is not centred.
  */
 ax_status ax_factor_inverse_diagonal(ax_factor *f, const ax_design *d, double *out, ax_error *err);
 

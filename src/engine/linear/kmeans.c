@@ -202,8 +202,8 @@ static ax_status make_result(const ax_env *env, const search *s, ax_kmeans **out
     return AX_OK;
 }
 
-ax_status ax_kmeans_fit(const ax_env *env, const ax_linear_rows *rows, const ax_kmeans_params *params,
-                        ax_pool *pool, ax_kmeans **out, ax_error *err)
+ax_status ax_kmeans_fit(const ax_env *env, const ax_linear_rows *rows, const ax_kmeans_params *params, ax_pool *pool,
+                        ax_kmeans **out, ax_error *err)
 {
     search s = {.params = params};
     ax_design d;

@@ -1,12 +1,12 @@
 /*
  * linear.h: linear models, k-means and principal components, in double, over OpenBLAS' BLAS and LAPACK.
  *
- * The names, defaults and formulas are scikit-learn's. X is (n, p) floats, row by row, all finite. Inside, every column is
- * centred and scaled, so that large means and small deviations lose no digits; what comes out is in the units of X.
+ * The names, defaults and formulas are scikit-learn's. X is (n, p) floats, row by row, all finite. Inside, every column
+ * is centred and scaled, so that large means and small deviations lose no digits; what comes out is in the units of X.
  *
- * Every fit asks env->may_continue at least every 50 ms, allocates from the env alone, and gives the same bits for any pool
- * (the work is done by the calling thread; pool may be NULL). Errors: AX_ERR_INVALID for parameters that make no sense or
- * no rows, AX_ERR_NUMERIC for values that are not finite, AX_ERR_NOMEM, AX_ERR_CANCELLED.
+ * Every fit asks env->may_continue at least every 50 ms, allocates from the env alone, and gives the same bits for any
+ * pool (the work is done by the calling thread; pool may be NULL). Errors: AX_ERR_INVALID for parameters that make no
+ * sense or no rows, AX_ERR_NUMERIC for values that are not finite, AX_ERR_NOMEM, AX_ERR_CANCELLED.
  */
 #ifndef AX_LINEAR_H
 #define AX_LINEAR_H
@@ -25,18 +25,18 @@ typedef struct ax_linear_rows {
 
 /*
  * Coefficients and intercept of each output. Standard errors, z (linear: t) and two-sided p values belong to the model
- * without penalty; of a penalized one they are NaN. They are NaN, too, for a coefficient that the rows leave open because its
- * column is a combination of others (the coefficients are then those of least norm), without residual degrees of
- * freedom, without convergence, and beyond 2,000 logistic parameters.
+ * without penalty; of a penalized one they are NaN. They are NaN, too, for a coefficient that the rows leave open
+ * because its column is a combination of others (the coefficients are then those of least norm), without residual
+ * degrees of freedom, without convergence, and beyond 2,000 logistic parameters.
  *
- * Of more than two classes the unpenalized coefficients of a feature add up to 0 over the classes, as do the intercepts of
- * every multinomial model; the errors are those of this parametrization.
+ * Of more than two classes the unpenalized coefficients of a feature add up to 0 over the classes, as do the intercepts
+ * of every multinomial model; the errors are those of this parametrization.
  */
 typedef struct ax_linear_fit {
-    ax_arena arena; /* holds all arrays */
-    int p, n_outputs; /* logistic: 1 for two classes, else one a class */
-    const double *coef;      /* (n_outputs, p) */
-    const double *intercept; /* (n_outputs) */
+    ax_arena arena;                        /* holds all arrays */
+    int p, n_outputs;                      /* logistic: 1 for two classes, else one a class */
+    const double *coef;                    /* (n_outputs, p) */
+    const double *intercept;               /* (n_outputs) */
     const double *std_error, *z, *p_value; /* (n_outputs, p + 1), the intercept last */
     int iterations;
     bool converged; /* false: max_iter came first, or (logistic) the classes can be separated and nothing penalizes */
@@ -88,8 +88,8 @@ typedef struct ax_kmeans_params {
 } ax_kmeans_params;
 
 /* k-means++ starts. Fewer distinct rows than clusters: AX_ERR_INVALID. */
-ax_status ax_kmeans_fit(const ax_env *env, const ax_linear_rows *rows, const ax_kmeans_params *params,
-                        ax_pool *pool, ax_kmeans **out, ax_error *err);
+ax_status ax_kmeans_fit(const ax_env *env, const ax_linear_rows *rows, const ax_kmeans_params *params, ax_pool *pool,
+                        ax_kmeans **out, ax_error *err);
 void ax_kmeans_free(ax_kmeans *k);
 
 typedef struct ax_pca {
@@ -102,8 +102,8 @@ typedef struct ax_pca {
 } ax_pca;
 
 /*
- * 1 <= k <= min(n, p), n >= 2. Signs are those of scikit-learn's svd_flip: the row whose score on a component is largest in
- * absolute value has a positive one. Weights are not used.
+ * 1 <= k <= min(n, p), n >= 2. Signs are those of scikit-learn's svd_flip: the row whose score on a component is
+ * largest in absolute value has a positive one. Weights are not used.
  */
 ax_status ax_pca_fit(const ax_env *env, const ax_linear_rows *rows, int k, ax_pca **out, ax_error *err);
 void ax_pca_free(ax_pca *p);

@@ -1,8 +1,8 @@
 /*
  * logistic.c: logistic regression from rows to coefficients and their errors.
  *
- * Which solver works follows from the penalty and the sizes. Without a penalty, columns that follow from others are taken out
- * before and given their part of the coefficients (those of least norm) afterwards.
+ * Which solver works follows from the penalty and the sizes. Without a penalty, columns that follow from others are
+ * taken out before and given their part of the coefficients (those of least norm) afterwards.
  */
 #include "linear/factor.h"
 #include "linear/logit.h"
@@ -29,7 +29,8 @@ static ax_status check_params(const ax_linear_rows *rows, const ax_linear_params
                            rows->classes[i], p->n_classes);
     }
     if ((double) rows->p * p->n_classes > 1e8)
-        return ax_fail(err, AX_ERR_LIMIT, "%d columns times %d classes are too many coefficients", rows->p, p->n_classes);
+        return ax_fail(err, AX_ERR_LIMIT, "%d columns times %d classes are too many coefficients", rows->p,
+                       p->n_classes);
     return AX_OK;
 }
 
@@ -107,9 +108,9 @@ static ax_status set_coefficients(ax_logit *l, ax_factor *factor, ax_linear_fit 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 /*
- * How parameter `j` of class `c` follows from the parameters that the matrix of second derivatives has. Of several classes it
- * has all but the last, which stands at 0; the coefficients are then taken less their mean over the classes. The intercept is
- * that of the centred columns less the means times the coefficients.
+ * How parameter `j` of class `c` follows from the parameters that the matrix of second derivatives has. Of several
+ * classes it has all but the last, which stands at 0; the coefficients are then taken less their mean over the classes.
+ * The intercept is that of the centred columns less the means times the coefficients.
  */
 static void functional(const ax_logit *l, int m, int c, int j, double *a)
 {

@@ -39,7 +39,8 @@ static void read_eta(ax_logit *l, const double *u, int64_t from, int count)
     if (l->k == 1)
         cblas_dgemv(CblasRowMajor, CblasNoTrans, count, l->q, 1, l->x, l->q, u, 1, 0, l->eta, 1);
     else
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, l->k, l->q, 1, l->x, l->q, u, l->q, 0, l->eta, l->k);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, l->k, l->q, 1, l->x, l->q, u, l->q, 0, l->eta,
+                    l->k);
 }
 
 /* eta becomes the derivative of the loss by it, p - y; returns the loss. */
@@ -188,7 +189,8 @@ static void add_pair(ax_logit *l, int64_t from, int count, int a, int b, double 
         factor[i] = w * p[a] * (a == b ? others : -p[b]);
     }
     scale_rows(l, factor, count);
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, l->q, l->q, count, 1, l->x, l->q, l->scaled, l->q, 1, corner, ld);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, l->q, l->q, count, 1, l->x, l->q, l->scaled, l->q, 1, corner,
+                ld);
 }
 
 static ax_status add_many(ax_logit *l, int64_t row, int count, int from, int to, double *h, ax_error *err)

@@ -2,11 +2,12 @@
  * logit_newton.c: Newton's method for smooth penalties, and the proximal Newton method for those with an L1 part
  * (Lee, Sun and Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014).
  *
- * Newton solves with the second derivatives of all parameters at once. The proximal method minimizes their quadratic plus the
- * penalty by coordinate descent; when the parameters are too many for one matrix, it goes through the classes one by one.
+ * Newton solves with the second derivatives of all parameters at once. The proximal method minimizes their quadratic
+ * plus the penalty by coordinate descent; when the parameters are too many for one matrix, it goes through the classes
+ * one by one.
  *
- * Both stop by what the next step promises. Newton's promises shrink by ever larger factors near a minimum; where there is
- * none, because the classes can be separated in some direction, each is about 1/e of the one before, and that tells.
+ * Both stop by what the next step promises. Newton's promises shrink by ever larger factors near a minimum; where there
+ * is none, because the classes can be separated in some direction, each is about 1/e of the one before, and that tells.
  */
 #include "linear/factor.h"
 #include "linear/logit.h"
@@ -119,8 +120,15 @@ typedef struct proximal {
 static ax_status proximal_step(ax_logit *l, proximal *s, int from, int to, double *slope, ax_error *err)
 {
     int n = (to - from) * l->q, at = from * l->q;
-    ax_shrink shrink = {.env = &l->design.arena.env, .n = n, .h = s->h, .g = s->g, .l1 = s->l1, .l2 = s->l2, .v = s->v,
-                        .tol = 0.1 * l->params->tol, .max_iter = 10000};
+    ax_shrink shrink = {.env = &l->design.arena.env,
+                        .n = n,
+                        .h = s->h,
+                        .g = s->g,
+                        .l1 = s->l1,
+                        .l2 = s->l2,
+                        .v = s->v,
+                        .tol = 0.1 * l->params->tol,
+                        .max_iter = 10000};
 
     AX_TRY(ax_logit_hessian(l, l->u, from, to, s->h, err));
     prepare(l, s->h, to - from);
@@ -169,9 +177,12 @@ ax_status ax_logit_proximal(ax_logit *l, ax_error *err)
     int group = l->k * l->q <= AX_LOGIT_NEWTON_MAX ? l->k : 1;
     size_t n = (size_t) group * (size_t) l->q, all = (size_t) l->k * (size_t) l->q;
     ax_arena *arena = &l->design.arena;
-    proximal s = {.h = ax_arena_array(arena, n * n, sizeof(double)), .g = ax_arena_array(arena, n, sizeof(double)),
-                  .v = ax_arena_array(arena, n, sizeof(double)), .l1 = ax_arena_array(arena, n, sizeof(double)),
-                  .l2 = ax_arena_array(arena, n, sizeof(double)), .step = ax_arena_array(arena, all, sizeof(double))};
+    proximal s = {.h = ax_arena_array(arena, n * n, sizeof(double)),
+                  .g = ax_arena_array(arena, n, sizeof(double)),
+                  .v = ax_arena_array(arena, n, sizeof(double)),
+                  .l1 = ax_arena_array(arena, n, sizeof(double)),
+                  .l2 = ax_arena_array(arena, n, sizeof(double)),
+                  .step = ax_arena_array(arena, all, sizeof(double))};
 
     if (s.h == NULL || s.g == NULL || s.v == NULL || s.l1 == NULL || s.l2 == NULL || s.step == NULL)
         return ax_nomem(err);

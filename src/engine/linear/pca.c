@@ -1,6 +1,6 @@
 /*
- * pca.c: principal components: the eigenvectors of the covariance, or with fewer rows than columns those of the products of
- * the rows, from which the components follow.
+ * pca.c: principal components: the eigenvectors of the covariance, or with fewer rows than columns those of the
+ * products of the rows, from which the components follow.
  */
 #include "linear/design.h"
 #include "linear/eigen.h"
@@ -33,7 +33,8 @@ static ax_status by_columns(analysis *s, ax_error *err)
     return ax_eigen_largest(&s->d.arena.env, p, s->matrix, s->k, s->variance, s->component, err);
 }
 
-/* Takes off what the first `count` components explain, twice for the rounding, and makes the length 1. Returns the length. */
+/* Takes off what the first `count` components explain, twice for the rounding, and makes the length 1. Returns the
+ * length. */
 static double orthogonalize(const analysis *s, double *v, int count)
 {
     int p = s->d.p;
@@ -96,7 +97,8 @@ static ax_status set_signs(analysis *s, double *largest, ax_error *err)
         int count = (int) AX_MIN(s->d.block, s->d.rows->n - from);
 
         ax_design_read(&s->d, from, count, s->x, p);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, s->k, p, 1, s->x, p, s->component, p, 0, s->score, s->k);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, s->k, p, 1, s->x, p, s->component, p, 0, s->score,
+                    s->k);
         for (int i = 0; i < count * s->k; i++) {
             if (fabs(s->score[i]) > fabs(largest[i % s->k]))
                 largest[i % s->k] = s->score[i];

@@ -1,10 +1,11 @@
 /*
- * shrink.c: coordinate descent (Friedman, Hastie and Tibshirani, "Regularization paths for generalized linear models via
- * coordinate descent", 2010), with jumps.
+ * shrink.c: coordinate descent (Friedman, Hastie and Tibshirani, "Regularization paths for generalized linear models
+ * via coordinate descent", 2010), with jumps.
  *
- * Descent finds soon which coordinates are not zero, and then takes long to agree on their values when they are correlated.
- * So every few rounds it jumps: with the signs held, the best values are the solution of linear equations. The jump ends
- * where the first coordinate would change its sign, which becomes zero. A jump never makes the value larger.
+ * Descent finds soon which coordinates are not zero, and then takes long to agree on their values when they are
+ * correlated. So every few rounds it jumps: with the signs held, the best values are the solution of linear equations.
+ * The jump ends where the first coordinate would change its sign, which becomes zero. A jump never makes the value
+ * larger.
  */
 #include "linear/shrink.h"
 #include "linear/factor.h"

@@ -72,7 +72,8 @@ double ax_t_p_value(double t, double df)
 void ax_linear_set_error(ax_linear_fit *f, int output, int parameter, double variance, double df)
 {
     size_t at = (size_t) output * ((size_t) f->p + 1) + (size_t) parameter;
-    double value = parameter == f->p ? f->intercept[output] : f->coef[(size_t) output * (size_t) f->p + (size_t) parameter];
+    double value =
+        parameter == f->p ? f->intercept[output] : f->coef[(size_t) output * (size_t) f->p + (size_t) parameter];
     double error = sqrt(variance), z = value / error;
 
     if (isnan(variance) || !(variance >= 0) || isnan(z))

@@ -12,8 +12,8 @@ double ax_incomplete_beta(double a, double b, double x);
 double ax_t_p_value(double t, double df);
 double ax_normal_p_value(double z);
 /*
- * Fills standard error, z and p value of a parameter (p: the intercept) of an output from its value and variance. df is that
- * of Student's t, infinity for the normal distribution. A variance of NaN leaves NaN.
+ * Fills standard error, z and p value of a parameter (p: the intercept) of an output from its value and variance. df is
+ * that of Student's t, infinity for the normal distribution. A variance of NaN leaves NaN.
  */
 void ax_linear_set_error(ax_linear_fit *f, int output, int parameter, double variance, double df);
 

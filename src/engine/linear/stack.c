@@ -23,6 +23,7 @@ ax_status ax_stack_add(ax_stack *s, const ax_env *env, int rows, ax_error *err)
     int zero = 0, info;
 
     if (rows > 0)
-        dtpqrt_(&rows, &s->n, &zero, &s->reflectors, s->r, &s->ld, s->b, &s->block, s->t, &s->reflectors, s->work, &info);
+        dtpqrt_(&rows, &s->n, &zero, &s->reflectors, s->r, &s->ld, s->b, &s->block, s->t, &s->reflectors, s->work,
+                &info);
     return ax_may_continue(env) ? AX_OK : ax_cancelled(err);
 }

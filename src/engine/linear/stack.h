@@ -1,6 +1,6 @@
 /*
- * stack.h: the triangle R of a QR factorization of rows that come a few at a time (Householder reflections of the new rows
- * with the triangle so far). It needs no room for the rows and squares no condition number.
+ * stack.h: the triangle R of a QR factorization of rows that come a few at a time (Householder reflections of the new
+ * rows with the triangle so far). It needs no room for the rows and squares no condition number.
  */
 #ifndef AX_STACK_H
 #define AX_STACK_H
@@ -8,10 +8,10 @@
 #include "linear/design.h"
 
 typedef struct ax_stack {
-    int n, ld;    /* columns; ld of r */
-    int block;    /* rows that b has room for, and its leading dimension */
-    double *r;    /* (n, n) by columns, upper; 0 at the start; belongs to the caller */
-    double *b;    /* (block, n) by columns: where the caller puts new rows */
+    int n, ld; /* columns; ld of r */
+    int block; /* rows that b has room for, and its leading dimension */
+    double *r; /* (n, n) by columns, upper; 0 at the start; belongs to the caller */
+    double *b; /* (block, n) by columns: where the caller puts new rows */
     double *t, *work;
     int reflectors; /* that are applied at once */
 } ax_stack;
