@@ -426,7 +426,7 @@ ax_status ax_algorithm_check(const char *name, const ax_options *options, ax_tas
 /* spec: as for ax_model_build, without layers; it has a preparation. What is passed in must outlive the fit. */
 ax_status ax_fit_create(const ax_env *env, const char *algorithm, const ax_model_spec *spec, ax_dataset *d,
                         ax_dataset *valid, const ax_options *options, int threads, ax_fit **out, ax_error *err);
-/* A slice of work, as ax_trainer_step: AX_TRAIN_EPOCH after each round of boosting, and the report tells of the loss. */
+/* A slice of work, as ax_trainer_step: AX_TRAIN_EPOCH after each round of boosting; the report tells of the loss. */
 ax_status ax_fit_step(ax_fit *f, ax_train_event *event, ax_error *err);
 const ax_train_report *ax_fit_report(const ax_fit *f);
 /* The model, when AX_TRAIN_DONE was said; the caller's. */
