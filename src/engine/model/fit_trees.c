@@ -496,7 +496,8 @@ const ax_algorithm ax_algorithm_gradient_boosting = {
     .target = true,
     .options = "objective|n_estimators|learning_rate|max_depth|max_leaves|grow_policy|min_child_weight|gamma|"
                "reg_lambda|reg_alpha|max_delta_step|subsample|colsample_bytree|colsample_bylevel|colsample_bynode|"
-               "scale_pos_weight|monotone_constraints|base_score|quantile_alpha|early_stopping_rounds|max_bin|class_weight",
+               "scale_pos_weight|monotone_constraints|base_score|quantile_alpha|early_stopping_rounds|max_bin|"
+               "class_weight",
     .open = open_trees,
     .work = work_boost,
     .model = model_boost,
