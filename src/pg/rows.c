@@ -67,6 +67,19 @@ static AiaasTarget *rows_make_target(void *arg, const char *column, Oid type)
     return r->target;
 }
 
+/* Numbers may be rounded, categories are what they are. */
+static void compress(AiaasRows *r, const AiaasFeatures *features)
+{
+    bool *exact = palloc0(sizeof(bool) * features->width);
+    ax_error err;
+
+    for (int i = 0; i < features->count; i++)
+        for (int64 k = 0; k < features->column[i].width; k++)
+            exact[features->column[i].offset + k] = features->column[i].kind == AIAAS_TEXT;
+    aiaas_check(ax_dataset_compress(r->dataset, exact, &err), &err, NULL);
+    pfree(exact);
+}
+
 static void rows_start(void *arg, const AiaasFeatures *features)
 {
     AiaasRows *r = arg;
@@ -82,6 +95,8 @@ static void rows_start(void *arg, const AiaasFeatures *features)
     aiaas_check(ax_dataset_create(&r->env, features->bytes ? AX_UINT8 : AX_FLOAT, features->width,
                                   &r->dataset, &err),
                 &err, NULL);
+    if (r->spec->compress && !features->bytes)
+        compress(r, features);
 }
 
 static void append_weight(AiaasRows *r, float weight)

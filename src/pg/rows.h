@@ -43,6 +43,7 @@ typedef struct AiaasRowsSpec {
     const char *split_column; /* NULL: none */
     bool split_groups;
     bool no_target;
+    bool compress; /* what is many may be rounded: trees learn from it */
     AiaasColumns columns;
     Jsonb *options; /* "columns": which are taken as categories; may be NULL */
     ax_task hint;

@@ -40,6 +40,7 @@ static void read_queries(Training *t)
         .split_column = t->split_column,
         .split_groups = t->split_groups,
         .no_target = !t->learns_target,
+        .compress = t->algorithm != NULL && ax_algorithm_bins(t->algorithm),
         .columns = t->columns,
         .options = t->options,
         .hint = t->hint,

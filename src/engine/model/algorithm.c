@@ -61,6 +61,14 @@ static void hint_options(const ax_algorithm *a, ax_error *err)
     ax_hint(err, "It knows %s.", list);
 }
 
+bool ax_algorithm_bins(const char *name)
+{
+    for (int i = 0; i < AX_COUNT(table); i++)
+        if (strcmp(table[i]->name, name) == 0)
+            return table[i]->bins;
+    return false;
+}
+
 ax_status ax_algorithm_check(const char *name, const ax_options *options, ax_task *hint, bool *target,
                              ax_error *err)
 {

@@ -51,6 +51,7 @@ struct ax_algorithm {
     const char *name;
     ax_task hint;    /* the one that it is made for, undecided: both */
     bool target;     /* learns one */
+    bool bins;       /* sees numbers cut into bins */
     const char *options; /* "n_estimators|max_depth": those that it knows besides the common ones */
     ax_status (*open)(ax_fit *f, ax_error *err);
     /* A slice. *done: no more. *round: the report tells of a new round (epoch, and the first of the metrics). */

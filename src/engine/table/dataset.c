@@ -380,7 +380,9 @@ ax_status ax_dataset_select(const ax_dataset *d, const int64_t *index, int64_t n
         if (index[i] < 0 || index[i] >= d->rows)
             return ax_fail(err, AX_ERR_INVALID, "row %lld is none of %lld", (long long) index[i], (long long) d->rows);
     AX_TRY(ax_dataset_create(&d->env, d->type, d->width, &to, err));
-    status = select_rows(d, index, n, to, err);
+    status = d->packer != NULL ? ax_dataset_compress(to, ax_packer_exact(d), err) : AX_OK;
+    if (status == AX_OK)
+        status = select_rows(d, index, n, to, err);
     if (status == AX_OK)
         *out = to;
     else

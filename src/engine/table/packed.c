@@ -302,6 +302,11 @@ void ax_packer_changed(ax_dataset *d)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
+const bool *ax_packer_exact(const ax_dataset *d)
+{
+    return d->packer->exact;
+}
+
 size_t ax_packer_memory(const ax_dataset *d)
 {
     const ax_packer *p = d->packer;

@@ -21,6 +21,8 @@ const void *ax_packer_block(const ax_dataset *d, int b);
 /* Rows of the block that was asked for last are being changed. */
 void ax_packer_changed(ax_dataset *d);
 size_t ax_packer_memory(const ax_dataset *d); /* of blocks and window */
+/* As given to ax_dataset_compress. */
+const bool *ax_packer_exact(const ax_dataset *d);
 void ax_packer_free(ax_dataset *d);
 
 #endif /* AX_PACKED_H */
