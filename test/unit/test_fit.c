@@ -72,11 +72,16 @@ static void end(const ax_env *env, life *l)
     ax_options_free(l->options);
 }
 
+static bool compressed; /* the rows of the next life */
+
 static ax_status prepare(const ax_env *env, life *l, const char *algorithm, ax_task task, bool target, ax_error *err)
 {
+    static const bool exact[WIDTH] = {false, false, true, true, false, false};
     ax_preparation_spec spec = {.column = columns, .n_columns = COLUMNS, .algorithm = algorithm, .task = task};
 
     AX_TRY(ax_dataset_create(env, AX_FLOAT, WIDTH, &l->data, err));
+    if (compressed)
+        AX_TRY(ax_dataset_compress(l->data, exact, err));
     for (int i = 0; i < ROWS; i++)
         AX_TRY(ax_dataset_append(l->data, table[i], err));
     if (target && task == AX_TASK_CLASSIFICATION)
@@ -178,6 +183,24 @@ static const subject subjects[] = {
     {"isolation_forest", AX_TASK_REGRESSION, "{\"n_estimators\": 20}", NAN},
 };
 
+/* So few rows are not rounded: the model is the same, and its score, which is then that of the bins. */
+static void test_compressed(const subject *s, const life *l)
+{
+    const ax_env *env = unit_env();
+    static life other;
+    ax_error err;
+
+    if (!ax_algorithm_bins(s->algorithm))
+        return;
+    compressed = true;
+    unit_status(live(env, &other, s->algorithm, s->task, s->options, 1, &err), AX_OK, &err, "%s: compressed rows",
+                s->algorithm);
+    compressed = false;
+    unit_same(other.out, l->out, sizeof(float) * ROWS * (size_t) l->n_out, "%s: the same model", s->algorithm);
+    unit_near(other.score, l->score, 1e-6, "%s: the same score", s->algorithm);
+    end(env, &other);
+}
+
 static void test_subject(const subject *s)
 {
     const ax_env *env = unit_env();
@@ -196,6 +219,7 @@ static void test_subject(const subject *s)
                     s->algorithm);
         unit_same(other.out, l.out, bytes, "%s: three threads give the same bits", s->algorithm);
         end(env, &other);
+        test_compressed(s, &l);
     }
     end(env, &l);
 }

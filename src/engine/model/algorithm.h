@@ -16,7 +16,7 @@
 
 /* Rows of the training and of the validation under common numbers: those of `data`, then those of `valid`. */
 typedef struct ax_fit_rows {
-    const ax_dataset *data, *valid; /* valid: NULL when the validation rows are part of data, or when there are none */
+    ax_dataset *data, *valid; /* valid: NULL when the validation rows are part of data, or when there are none */
     int64_t n;                      /* in all */
     int64_t n_train, n_valid;
     int32_t *train, *check;   /* (n_train), (n_valid): row numbers, ascending */
@@ -36,6 +36,7 @@ struct ax_fit {
     ax_fit_rows rows;
     ax_pool *pool;
     void *work; /* the algorithm's own, from open to close */
+    struct ax_bins *bins; /* what is left of rows that were compressed, see ax_fit_read_row; the fit's */
 
     int station;
     int64_t at; /* the next row of a station that goes through them */
@@ -70,6 +71,11 @@ const ax_algorithm *ax_algorithm_find(const char *name, ax_error *err);
 
 /* Row number i, of the row's width. */
 const float *ax_fit_row(const ax_fit_rows *rows, int64_t i);
+/*
+ * Copies it. Trees forget compressed rows once they are binned; then it is numbers of the same bins, which every tree
+ * takes the same way.
+ */
+void ax_fit_read_row(const ax_fit *f, int64_t i, float *out);
 
 /* ---- making the model (fit_model.c) ---------------------------------------------------------- */
 

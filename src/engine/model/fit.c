@@ -7,6 +7,7 @@
 
 #include "nn/class_weight.h"
 #include "nn/train.h"
+#include "tree/bins.h"
 
 enum { SPLIT, OPEN, WORK, MODEL, SCORE_TRAIN, SCORE_VALID, DONE };
 
@@ -21,6 +22,33 @@ const float *ax_fit_row(const ax_fit_rows *rows, int64_t i)
     return ax_dataset_row(rows->valid, i - rows->data->rows);
 }
 
+/* A number of the bin: the edge above it, or for the last one a number beyond all edges. */
+static float number_of(const ax_bin_column *c, uint8_t bin)
+{
+    if (bin == AX_BIN_MISSING)
+        return NAN;
+    if (c->category)
+        return c->edge[bin];
+    return bin < c->n - 1 ? c->edge[bin] : INFINITY;
+}
+
+void ax_fit_read_row(const ax_fit *f, int64_t i, float *out)
+{
+    if (f->bins == NULL) {
+        memcpy(out, ax_fit_row(&f->rows, i), (size_t) f->rows.data->width * sizeof(float));
+        return;
+    }
+    for (int j = 0; j < f->bins->columns; j++)
+        out[j] = number_of(&f->bins->column[j], f->bins->data[j * f->bins->stride + i]);
+}
+
+static ax_status room_for_rows(ax_fit *f, int64_t n_valid, ax_error *err)
+{
+    f->rows.train = ax_arena_array(&f->arena, (size_t) f->rows.data->rows, sizeof(int32_t));
+    f->rows.check = ax_arena_array(&f->arena, (size_t) n_valid, sizeof(int32_t));
+    return f->rows.train != NULL && f->rows.check != NULL ? AX_OK : ax_nomem(err);
+}
+
 /* The validation rows are of the data: cut them off by the option validation_split. */
 static ax_status split_rows(ax_fit *f, ax_error *err)
 {
@@ -33,6 +61,8 @@ static ax_status split_rows(ax_fit *f, ax_error *err)
     status = ax_dataset_split(r->data, ax_options_number(f->options, "validation_split"),
                               (uint64_t) ax_options_integer(f->options, "seed"), number, &r->n_train, number + r->n,
                               &r->n_valid, err);
+    if (status == AX_OK)
+        status = room_for_rows(f, r->n_valid, err);
     for (int64_t i = 0; status == AX_OK && i < r->n_train; i++)
         r->train[i] = (int32_t) number[i];
     for (int64_t i = 0; status == AX_OK && i < r->n_valid; i++)
@@ -43,14 +73,18 @@ static ax_status split_rows(ax_fit *f, ax_error *err)
     return status;
 }
 
-static void number_rows(ax_fit_rows *r)
+static ax_status number_rows(ax_fit *f, ax_error *err)
 {
+    ax_fit_rows *r = &f->rows;
+
+    AX_TRY(room_for_rows(f, r->valid->rows, err));
     r->n_train = r->data->rows;
     r->n_valid = r->valid->rows;
     for (int64_t i = 0; i < r->n_train; i++)
         r->train[i] = (int32_t) i;
     for (int64_t i = 0; i < r->n_valid; i++)
         r->check[i] = (int32_t) (r->n_train + i);
+    return AX_OK;
 }
 
 /* Arrays of two datasets, one after the other; in place where there is one. NULL stays NULL. */
@@ -126,14 +160,7 @@ static ax_status take_rows(ax_fit *f, ax_error *err)
     r->n = r->data->rows + (r->valid != NULL ? r->valid->rows : 0);
     if (r->n > INT32_MAX)
         return ax_fail(err, AX_ERR_LIMIT, "%lld rows, the maximum is %d", (long long) r->n, INT32_MAX);
-    r->train = ax_arena_array(&f->arena, (size_t) r->n, sizeof(*r->train));
-    r->check = ax_arena_array(&f->arena, (size_t) r->n, sizeof(*r->check));
-    if (r->train == NULL || r->check == NULL)
-        return ax_nomem(err);
-    if (r->valid != NULL)
-        number_rows(r);
-    else
-        AX_TRY(split_rows(f, err));
+    AX_TRY(r->valid != NULL ? number_rows(f, err) : split_rows(f, err));
     AX_TRY(join_targets(f, err));
     AX_TRY(weigh_classes(f, err));
     f->report.train_rows = r->n_train;
@@ -160,12 +187,13 @@ static ax_status new_slice(ax_fit *f, ax_arena *a, int64_t n, slice *s, ax_error
     return s->row && s->classes && s->values && s->weights ? AX_OK : ax_nomem(err);
 }
 
-static void fill_slice(const ax_fit_rows *r, const int32_t *row, int64_t n, slice *s)
+static void fill_slice(const ax_fit *f, const int32_t *row, int64_t n, slice *s)
 {
+    const ax_fit_rows *r = &f->rows;
     int64_t width = r->data->width, outputs = r->data->value_width;
 
     for (int64_t i = 0; i < n; i++) {
-        memcpy(s->row + i * width, ax_fit_row(r, row[i]), (size_t) width * sizeof(float));
+        ax_fit_read_row(f, row[i], s->row + i * width);
         if (r->classes != NULL)
             s->classes[i] = r->classes[row[i]];
         if (r->values != NULL)
@@ -186,7 +214,7 @@ static ax_status score_slice(ax_fit *f, const int32_t *row, int64_t n, ax_error 
         ax_targets t = {f->rows.classes != NULL ? s.classes : NULL, f->rows.values != NULL ? s.values : NULL,
                         f->rows.weights != NULL ? s.weights : NULL};
 
-        fill_slice(&f->rows, row, n, &s);
+        fill_slice(f, row, n, &s);
         status = ax_scorer_add(&f->scorer, f->pool, s.row, NULL, NULL, n, &t, err);
     }
     ax_arena_free(&work);
@@ -372,6 +400,7 @@ void ax_fit_free(ax_fit *f)
     env = f->env;
     if (f->work != NULL)
         f->algorithm->close(f);
+    ax_bins_free(f->bins);
     ax_scorer_close(&f->scorer);
     ax_metrics_close(&f->metrics);
     ax_model_free(f->model);

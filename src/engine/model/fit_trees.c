@@ -83,6 +83,7 @@ static ax_status bin_rows(ax_fit *f, trees *t, bool *done, ax_error *err)
 
     for (; f->at < to; f->at++)
         AX_TRY(bin_row(f, t, f->at, err));
+    ax_dataset_forget(f->rows.data, f->at);
     if (f->at < f->rows.n)
         return AX_OK;
     f->at = 0;
@@ -288,6 +289,15 @@ static ax_status new_counts(ax_fit *f, const trees *t, counts *c, ax_error *err)
     return c->gain != NULL && c->splits != NULL ? AX_OK : ax_nomem(err);
 }
 
+/* Compressed rows were forgotten; the bins stand for them. */
+static void keep_bins(ax_fit *f, trees *t)
+{
+    if (!ax_dataset_compressed(f->rows.data))
+        return;
+    f->bins = t->bins;
+    t->bins = NULL;
+}
+
 static ax_status model_boost(ax_fit *f, ax_error *err)
 {
     trees *t = f->work;
@@ -305,6 +315,7 @@ static ax_status model_boost(ax_fit *f, ax_error *err)
     AX_TRY(ax_fit_tell_importance(f, c.gain, c.splits, err));
     s.parameters = forest->n_nodes;
     s.outputs = forest->n_outputs;
+    keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 
@@ -460,6 +471,7 @@ static ax_status model_wood(ax_fit *f, ax_error *err)
     AX_TRY(tell_wood(f, t, err));
     s.parameters = forest->n_nodes;
     s.outputs = forest->n_outputs;
+    keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 
@@ -482,6 +494,7 @@ static ax_status model_isolation(ax_fit *f, ax_error *err)
     AX_TRY(ax_fit_node(f, "Exp", "score", power, -1, -1, &out, err));
     AX_TRY(tell_wood(f, t, err));
     s.parameters = forest->n_nodes;
+    keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 

@@ -123,6 +123,19 @@ const void *ax_dataset_row(const ax_dataset *d, int64_t i)
     return block + (size_t) (i % d->block_rows) * d->row_bytes;
 }
 
+bool ax_dataset_compressed(const ax_dataset *d)
+{
+    return d->packer != NULL;
+}
+
+void ax_dataset_forget(ax_dataset *d, int64_t first)
+{
+    for (int b = 0; d->packer != NULL && (b + 1) * d->block_rows <= first; b++) {
+        ax_free(&d->env, d->block[b]);
+        d->block[b] = NULL;
+    }
+}
+
 void *ax_dataset_change(ax_dataset *d, int64_t i)
 {
     const void *row = ax_dataset_row(d, i);

@@ -28,6 +28,9 @@ struct ax_dataset {
 const void *ax_dataset_row(const ax_dataset *d, int64_t i);
 /* The rows of block b, one after the other; the same holds. */
 const void *ax_dataset_block(const ax_dataset *d, int b);
+/* Of compressed rows: gives the memory of those in front of row `first` back, block by block. Nobody asks for them again. */
+void ax_dataset_forget(ax_dataset *d, int64_t first);
+bool ax_dataset_compressed(const ax_dataset *d);
 /* A row that will be changed. */
 void *ax_dataset_change(ax_dataset *d, int64_t i);
 /* Copies rows index[0..n) one after the other to dst, and their targets to the arrays that are not NULL. */
