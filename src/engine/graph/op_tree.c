@@ -261,6 +261,26 @@ static bool has_nan(const float *x, int64_t n)
     return found != 0;
 }
 
+/* One row, through several trees at once. */
+static void run_row(const ax_run *r, const forest *f, const float *x, int64_t width, float *y)
+{
+    int32_t payload[AX_TREE_SIDE];
+    bool nan = has_nan(x, width);
+
+    for (int o = 0; o < f->n_outputs; o++)
+        y[o] = start_of(f->aggregate);
+    for (int t = 0; t < f->n_trees; t += AX_TREE_SIDE) {
+        int n = AX_MIN(f->n_trees - t, AX_TREE_SIDE);
+
+        if (t % POLL_TREES == 0 && r->pool != NULL && ax_pool_stopped(r->pool))
+            return;
+        ax_descend_row(&f->tree[t], n, x, nan, payload);
+        for (int k = 0; k < n; k++)
+            add_tree(f, t + k, 1, &payload[k], y);
+    }
+    finish(f, 1, y);
+}
+
 static void run_block(const ax_run *r, const forest *f, const float *x, int64_t width, int n, float *y)
 {
     const ax_kernels *kernels = ax_kernels_get();
@@ -289,6 +309,10 @@ static void tree_forward(const ax_run *r)
     const float *x = r->in[0].data;
     float *y = r->out[0].data;
 
+    if (rows == 1) {
+        run_row(r, f, x, width, y);
+        return;
+    }
     for (int64_t i = 0; i < rows; i += BLOCK)
         run_block(r, f, x + i * width, width, (int) AX_MIN(rows - i, BLOCK), y + i * f->n_outputs);
 }

@@ -61,7 +61,7 @@ struct ax_algorithm {
     void (*close)(ax_fit *f); /* f->work; also after open failed halfway */
 };
 
-/* fit_trees.c, fit_linear.c, fit_unsupervised.c */
+/* fit_boost.c, fit_wood.c, fit_linear.c, fit_unsupervised.c */
 extern const ax_algorithm ax_algorithm_gradient_boosting, ax_algorithm_decision_tree, ax_algorithm_random_forest,
     ax_algorithm_extra_trees, ax_algorithm_isolation_forest, ax_algorithm_linear, ax_algorithm_logistic,
     ax_algorithm_kmeans, ax_algorithm_pca;

@@ -17,6 +17,7 @@
 #define AX_TREE_FEATURE 0x3fffffffu
 #define AX_TREE_TOP     6           /* levels */
 #define AX_TREE_ROWS    64          /* at once, at most */
+#define AX_TREE_SIDE    8           /* trees that one row goes down side by side */
 
 typedef struct ax_branch {
     float threshold;
@@ -41,6 +42,9 @@ typedef struct ax_tree {
 
 /* The payloads of the leaves that n rows (at most AX_TREE_ROWS) of `width` numbers end in. nan: some may be NaN. */
 typedef void (*ax_descend_fn)(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload);
+
+/* The payloads of the leaves that one row ends in, in n trees (at most AX_TREE_SIDE) of one array of branches. */
+void ax_descend_row(const ax_tree *t, int n, const float *x, bool nan, int32_t *payload);
 
 void ax_descend_baseline(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload);
 void ax_descend_avx512(const ax_tree *t, const float *x, int64_t width, int n, bool nan, int32_t *payload);

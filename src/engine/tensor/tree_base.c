@@ -1,5 +1,5 @@
 /*
- * tree_base.c: the way down for every CPU, eight rows at once.
+ * tree_base.c: the way down for every CPU, eight rows at once, or one row in eight trees.
  */
 #include "tensor/tree.h"
 
@@ -58,4 +58,45 @@ void ax_descend_baseline(const ax_tree *t, const float *x, int64_t width, int n,
     }
     if (n > 0)
         descend_rows(t, x, width, n, true, payload);
+}
+
+/* A step waits for the one before it in the same tree; those of other trees need not. A leaf leads to itself. */
+static inline void descend_trees(const ax_tree *t, int n, const float *x, bool special, int32_t *payload)
+{
+    const ax_branch *branch = t[0].branch;
+    int32_t at[AX_TREE_SIDE], moved = 1;
+    int depth = 0;
+
+    for (int k = 0; k < n; k++) {
+        at[k] = t[k].root;
+        depth = AX_MAX(depth, t[k].depth);
+    }
+    for (int d = 0; d < AX_MIN(depth, SURE); d++)
+        for (int k = 0; k < n; k++)
+            at[k] = step(&branch[at[k]], x, special);
+    for (int d = SURE; d < depth && moved != 0; d++) {
+        moved = 0;
+        for (int k = 0; k < n; k++) {
+            int32_t next = step(&branch[at[k]], x, special);
+
+            moved |= next ^ at[k];
+            at[k] = next;
+        }
+    }
+    for (int k = 0; k < n; k++)
+        payload[k] = t[0].payload[at[k]];
+}
+
+void ax_descend_row(const ax_tree *t, int n, const float *x, bool nan, int32_t *payload)
+{
+    bool special = nan;
+
+    for (int k = 0; k < n; k++)
+        special |= t[k].equal;
+    if (n == AX_TREE_SIDE && !special)
+        descend_trees(t, AX_TREE_SIDE, x, false, payload);
+    else if (n == AX_TREE_SIDE)
+        descend_trees(t, AX_TREE_SIDE, x, true, payload);
+    else
+        descend_trees(t, n, x, true, payload);
 }
