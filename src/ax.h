@@ -423,7 +423,7 @@ typedef struct ax_fit ax_fit;
 ax_status ax_algorithm_check(const char *name, const ax_options *options, ax_task *hint, bool *target,
                              ax_error *err);
 
-/* Does it cut numbers into bins, so that its rows may be compressed (ax_dataset_compress)? False for an unknown name. */
+/* Does it cut numbers into bins, so that its rows may be compressed (ax_dataset_compress)? */
 bool ax_algorithm_bins(const char *name);
 
 /* spec: as for ax_model_build, without layers; it has a preparation. What is passed in must outlive the fit. */

@@ -50,6 +50,7 @@ sub database { need_server(); return [psql()] }
 
 my %table = (
     measurement => { rows => 100_000, query => "SELECT sum(aiaas_predict('measurement', x)) FROM measurement" },
+    boosting    => { rows => 100_000, query => "SELECT sum(aiaas_predict('boosting', x)) FROM boosting" },
     picture     => { rows => 5_000,   query => "SELECT sum(aiaas_predict('picture', image)) FROM picture" },
 );
 

@@ -28,7 +28,7 @@ struct ax_dataset {
 const void *ax_dataset_row(const ax_dataset *d, int64_t i);
 /* The rows of block b, one after the other; the same holds. */
 const void *ax_dataset_block(const ax_dataset *d, int b);
-/* Of compressed rows: gives the memory of those in front of row `first` back, block by block. Nobody asks for them again. */
+/* Of compressed rows: gives the memory of those in front of row `first` back, block by block; nobody asks for them. */
 void ax_dataset_forget(ax_dataset *d, int64_t first);
 bool ax_dataset_compressed(const ax_dataset *d);
 /* A row that will be changed. */
