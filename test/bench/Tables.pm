@@ -60,7 +60,6 @@ sub one_split {
     my ($psql, $name, $algorithm, $split) = @_;
     my @columns = grep { !/^"split/ } $set{$name}{columns} =~ /("[^"]+")/g;
     my $rows    = sub { 'SELECT ' . join(', ', @columns) . " FROM set_$name WHERE split$split = $_[0]" };
-    # As in the peers: linear models of classes see columns of one scale.
     my $options = qq({"seed": $split, "deploy": "always"});
     run_sql($psql, "SET client_min_messages = warning; SELECT version FROM aiaas_train('set', \$q\$" . $rows->(0)
           . "\$q\$, target => 'target', algorithm => '$algorithm', options => '$options')");
@@ -74,9 +73,10 @@ sub ours {
     my ($psql, $name) = @_;
     load($psql, $name);
     my $kind = $set{$name}{kind};
+    my $splits = () = $set{$name}{columns} =~ /"split\d+"/g;
     return { map {
         my $algorithm = $_;
-        "$algorithm $metric{$kind}" => sum(map { one_split($psql, $name, $algorithm, $_) } 0 .. 4) / 5;
+        "$algorithm $metric{$kind}" => sum(map { one_split($psql, $name, $algorithm, $_) } 0 .. $splits - 1) / $splits;
     } @{ $algorithms{$kind} } };
 }
 

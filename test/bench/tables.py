@@ -2,9 +2,9 @@
 """Real tables for the comparison of models of tables, and what XGBoost and scikit-learn make of them.
 
     tables.py write DATA OUT    a CSV file and a line in OUT/sets.tsv for each set found in DATA
-    tables.py score OUT SET     peers on the five splits of a set: lines "algorithm metric mean"
+    tables.py score OUT SET     peers on the splits of a set: lines "algorithm metric mean"
 
-A set's file has its columns, the target last, and before them split0 .. split4: 1 in the rows that test.
+A set's file has its columns, the target last, and before them split0, split1, ...: 1 in the rows that test.
 The sets are those of the UCI repository and others, in files of their usual names.
 """
 import csv
@@ -15,7 +15,12 @@ import warnings
 import numpy as np
 import pandas as pd
 
-SPLITS = 5
+
+
+def n_splits(rows):
+    """So few rows that a split of them says little are split more often."""
+    return 20 if rows < 1000 else 5
+
 
 # name: file, target, kind, header, separator, what stands for a missing value, columns to leave out
 SETS = {
@@ -78,8 +83,8 @@ def read(data, name):
 def splits(y, kind):
     from sklearn.model_selection import train_test_split
     n = len(y)
-    result = np.zeros((SPLITS, n), dtype=int)
-    for s in range(SPLITS):
+    result = np.zeros((n_splits(n), n), dtype=int)
+    for s in range(len(result)):
         _, test = train_test_split(np.arange(n), test_size=0.2, random_state=s, stratify=None if kind == 'number' else y)
         result[s, test] = 1
     return result
@@ -97,7 +102,7 @@ def write(data, out):
             whole = pd.concat([whole, t], axis=1)
             whole['target'] = y
             whole.to_csv(os.path.join(out, name + '.csv'), index=False, quoting=csv.QUOTE_MINIMAL)
-            types = ['integer'] * SPLITS + ['float8' if t[c].dtype == float else 'text' for c in t.columns]
+            types = ['integer'] * n_splits(len(y)) + ['float8' if t[c].dtype == float else 'text' for c in t.columns]
             types.append('float8' if kind == 'number' else 'text')
             print(name, kind, len(y), ','.join('"%s" %s' % p for p in zip(whole.columns, types)), sep='\t', file=listing)
 
@@ -118,8 +123,9 @@ def score(out, name):
     y = t.pop('target').to_numpy()
     if kind != 'number':
         y = LabelEncoder().fit_transform(y)
-    mark = t[['split%d' % s for s in range(SPLITS)]].to_numpy().T
-    t = t.drop(columns=['split%d' % s for s in range(SPLITS)])
+    marks = ['split%d' % s for s in range(n_splits(len(y)))]
+    mark = t[marks].to_numpy().T
+    t = t.drop(columns=marks)
     texts = [c for c in t.columns if t[c].dtype == object]
     numbers = [c for c in t.columns if t[c].dtype != object]
 
@@ -150,7 +156,7 @@ def score(out, name):
         return 'accuracy', accuracy_score(y, model.predict(x))
 
     found = {}
-    for s in range(SPLITS):
+    for s in range(len(mark)):
         train, test = mark[s] == 0, mark[s] == 1
         for algorithm, model in models(s):
             model.fit(t[train], y[train])
