@@ -333,7 +333,8 @@ How columns are prepared is learned with the model (view aiaas.features) and kep
 prepares its columns when one is a text or a time, when a value is missing, or when the options "columns",
 "exclude" or "prepare" say so. Columns of no use are left out with a NOTICE.
 
-Returns one row: model, version, task (''classification'' or ''regression''), epochs run, rows,
+Returns one row: model, version, task (''classification'', ''regression'', ''clustering'', ''decomposition'' or
+''anomaly detection''), epochs run, rows,
 parameters, seconds, the final metrics, and whether the version went live. The work is part of your
 transaction: ROLLBACK leaves nothing. A NOTICE tells about every epoch unless aiaas.progress is off.
 It can be cancelled at any time.

@@ -328,7 +328,7 @@ static Datum result(const Training *t, FunctionCallInfo fcinfo, MemoryContext co
         elog(ERROR, "aiaas_train is not declared to return aiaas.train_result");
     values[0] = CStringGetTextDatum(t->version.name);
     values[1] = Int32GetDatum(t->version.number);
-    values[2] = CStringGetTextDatum(ax_task_name(training_task(t)));
+    values[2] = CStringGetTextDatum(training_task_name(t));
     values[3] = Int32GetDatum(t->progress.epochs);
     values[4] = Int64GetDatum(t->rows->count);
     values[5] = Int64GetDatum(ax_model_parameters(t->network));

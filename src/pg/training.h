@@ -79,6 +79,8 @@ extern void training_choose(Training *t);
 extern void training_parse_options(Training *t);
 
 /* training_model.c: makes the model out of them. */
+/* What aiaas.versions and the result call the task. */
+extern const char *training_task_name(const Training *t);
 extern void training_run(Training *t);
 
 extern double training_seconds(const Training *t); /* since it began */

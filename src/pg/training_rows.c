@@ -24,6 +24,17 @@ ax_task training_task(const Training *t)
     return t->rows->target != NULL ? t->rows->target->task : t->hint;
 }
 
+const char *training_task_name(const Training *t)
+{
+    static const char *const without_target[][2] = {
+        {"kmeans", "clustering"}, {"pca", "decomposition"}, {"isolation_forest", "anomaly detection"}};
+
+    for (int i = 0; t->algorithm != NULL && i < (int) lengthof(without_target); i++)
+        if (strcmp(t->algorithm, without_target[i][0]) == 0)
+            return without_target[i][1];
+    return ax_task_name(training_task(t));
+}
+
 static const char *option_text(const Training *t, const char *name)
 {
     return aiaas_from_model(ax_options_text(t->parsed, name));

@@ -61,7 +61,7 @@ void training_store(Training *t)
     const AiaasTarget *target = t->rows->target;
     AiaasNewVersion v = {
         .model_id = t->model_id,
-        .task = ax_task_name(training_task(t)),
+        .task = training_task_name(t),
         .algorithm = t->algorithm != NULL ? t->algorithm : "neural_network",
         .layers = t->layers,
         .options = t->options,
