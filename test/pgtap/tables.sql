@@ -48,8 +48,7 @@ SELECT ok((SELECT bool_and(aiaas_predict('groups', p) IN (0, 1, 2)) AND count(DI
 SELECT is((pg_temp.train('flat', 'SELECT age, n, floor FROM person ORDER BY id', NULL, 'pca', '{"n_components": 2}')).rows, 400::bigint, 'pca');
 SELECT is((SELECT array_length(aiaas_predict_vector('flat', p), 1) FROM person p LIMIT 1), 2, 'predicts components');
 SELECT is((pg_temp.train('rare', 'SELECT age, job, n FROM person ORDER BY id', NULL, 'isolation_forest')).rows, 400::bigint, 'isolation_forest');
-SELECT results_eq($$SELECT model, task FROM aiaas.versions WHERE model IN ('groups', 'rare') ORDER BY 1$$,
-  $$VALUES ('groups', 'clustering'), ('rare', 'anomaly detection')$$, 'their tasks have names');
+SELECT is((SELECT string_agg(task, ', ' ORDER BY model) FROM aiaas.versions WHERE model IN ('groups', 'rare')), 'clustering, anomaly detection', 'their tasks have names');
 SELECT ok(aiaas_predict('rare', 30, 'cook', 5) IS DISTINCT FROM aiaas_predict('rare', 3000, 'pilot', 500), 'tells the rare from the usual');
 SELECT throws_ok($$SELECT aiaas_train('x', 'SELECT age, n FROM person', 'n', NULL, 'kmeans')$$, '22023', 'algorithm "kmeans" learns no target', 'a target for kmeans');
 SELECT throws_ok($$SELECT * FROM aiaas_evaluate('groups', 'SELECT * FROM person')$$, '22023', 'model "groups" learned no target to compare its answers with', 'nothing to evaluate');

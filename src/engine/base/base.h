@@ -133,6 +133,15 @@ uint64_t ax_rng_below(ax_rng *r, uint64_t n);        /* [0, n) without bias; n >
 
 /* ---- sorting (sort.c) ------------------------------------------------------------------------ */
 
+/* Floats as keys that sort as numbers do; -0 is 0. */
+uint32_t ax_key_of_float(float x);
+float ax_float_of_key(uint32_t key);
+/*
+ * Sorts n keys: by digits of 11 bits, through `other` (n). The sorted ones are in the array that is returned.
+ * stopped(arg), unless NULL, is asked about every 2^20 keys; NULL is returned when it says yes.
+ */
+uint32_t *ax_sort_keys(uint32_t *key, uint32_t *other, int64_t n, bool (*stopped)(void *arg), void *arg);
+
 /*
  * Sorts n floats, ascending; NaN are left out, -0 becomes 0. Returns how many there are; *sorted is x or spare, of n
  * floats each, both overwritten.

@@ -5,60 +5,80 @@
 
 #include <math.h>
 
-#define DIGIT 11
-#define DIGITS (1 << DIGIT)
-#define FEW 64 /* so many are sorted faster one by one */
+#define DIGIT_BITS 11
+#define DIGITS     (1 << DIGIT_BITS)
+#define ASK_EVERY  (1 << 20)
 
-/* Bits whose order as unsigned integers is the order of the numbers. */
-static uint32_t ordered(float x)
+uint32_t ax_key_of_float(float x)
 {
-    uint32_t u;
+    uint32_t bits;
 
-    memcpy(&u, &x, sizeof(u));
-    return u & 0x80000000u ? ~u : u | 0x80000000u;
+    x += 0.0f; /* -0 becomes 0 */
+    memcpy(&bits, &x, sizeof(bits));
+    return bits ^ ((bits >> 31) != 0 ? UINT32_MAX : UINT32_C(0x80000000));
 }
 
-static float disordered(uint32_t u)
+float ax_float_of_key(uint32_t key)
 {
     float x;
 
-    u = u & 0x80000000u ? u & 0x7fffffffu : ~u;
-    memcpy(&x, &u, sizeof(x));
+    key ^= (key >> 31) != 0 ? UINT32_C(0x80000000) : UINT32_MAX;
+    memcpy(&x, &key, sizeof(x));
     return x;
 }
 
-static void insertion_sort(uint32_t *x, int64_t n)
+/* One pass: a stable sort by the digit at `shift`. False: stopped. */
+static bool sort_by_digit(const uint32_t *key, uint32_t *out, int64_t n, int shift, int64_t *place,
+                          bool (*stopped)(void *arg), void *arg)
 {
-    for (int64_t i = 1; i < n; i++) {
-        uint32_t v = x[i];
-        int64_t k = i;
+    for (int64_t from = 0; from < n; from += ASK_EVERY) {
+        int64_t to = AX_MIN(n, from + ASK_EVERY);
 
-        for (; k > 0 && x[k - 1] > v; k--)
-            x[k] = x[k - 1];
-        x[k] = v;
+        if (stopped != NULL && stopped(arg))
+            return false;
+        for (int64_t i = from; i < to; i++)
+            out[place[(key[i] >> shift) & (DIGITS - 1)]++] = key[i];
     }
+    return true;
 }
 
-/* Radix sort, three turns of 11 bits. The result is in *x. */
-static void radix_sort(uint32_t **x, uint32_t *other, int64_t n)
+/* Counts become the places of the first key of each digit. True: all keys have the same digit. */
+static bool make_places(int64_t *place, int64_t n)
 {
-    for (int shift = 0; shift < 32; shift += DIGIT) {
-        int64_t start[DIGITS] = {0}, at = 0;
-        uint32_t *from = *x;
+    int64_t at = 0;
 
-        for (int64_t i = 0; i < n; i++)
-            start[from[i] >> shift & (DIGITS - 1)]++;
-        for (int k = 0; k < DIGITS; k++) {
-            int64_t count = start[k];
+    for (int d = 0; d < DIGITS; d++) {
+        int64_t count = place[d];
 
-            start[k] = at;
-            at += count;
-        }
-        for (int64_t i = 0; i < n; i++)
-            other[start[from[i] >> shift & (DIGITS - 1)]++] = from[i];
-        *x = other;
-        other = from;
+        if (count == n)
+            return true;
+        place[d] = at;
+        at += count;
     }
+    return false;
+}
+
+uint32_t *ax_sort_keys(uint32_t *key, uint32_t *other, int64_t n, bool (*stopped)(void *arg), void *arg)
+{
+    int64_t place[3][DIGITS];
+
+    memset(place, 0, sizeof(place));
+    for (int64_t i = 0; i < n; i++) {
+        place[0][key[i] & (DIGITS - 1)]++;
+        place[1][(key[i] >> DIGIT_BITS) & (DIGITS - 1)]++;
+        place[2][key[i] >> (2 * DIGIT_BITS)]++;
+    }
+    for (int d = 0; d < 3; d++) {
+        uint32_t *swap = key;
+
+        if (make_places(place[d], n))
+            continue;
+        if (!sort_by_digit(key, other, n, d * DIGIT_BITS, place[d], stopped, arg))
+            return NULL;
+        key = other;
+        other = swap;
+    }
+    return key;
 }
 
 int64_t ax_sort_floats(float *x, float *spare, int64_t n, const float **sorted)
@@ -70,14 +90,11 @@ int64_t ax_sort_floats(float *x, float *spare, int64_t n, const float **sorted)
         float v = x[i];
 
         if (!isnan(v))
-            key[left++] = ordered(v == 0 ? 0.0f : v); /* -0 is 0 */
+            key[left++] = ax_key_of_float(v);
     }
-    if (left < FEW)
-        insertion_sort(key, left);
-    else
-        radix_sort(&key, (uint32_t *) (void *) spare, left);
+    key = ax_sort_keys(key, (uint32_t *) (void *) spare, left, NULL, NULL);
     for (int64_t i = 0; i < left; i++) {
-        float v = disordered(key[i]);
+        float v = ax_float_of_key(key[i]);
 
         memcpy(&key[i], &v, sizeof(v));
     }

@@ -40,16 +40,6 @@ int ax_cutter_end(ax_cutter *c); /* number of bins */
 /* A number e with a <= e < b, in the middle where there is one. a < b. */
 float ax_cut_between(float a, float b);
 
-/* Floats as keys that sort as numbers do; -0 is 0. */
-uint32_t ax_key_of_float(float x);
-float ax_float_of_key(uint32_t key);
-
-/*
- * Sorts n keys: by digits of 11 bits, through `other` (n). The sorted ones are in the array that is returned.
- * stopped(arg) is asked about every 2^20 keys; NULL is returned when it says yes.
- */
-uint32_t *ax_sort_keys(uint32_t *key, uint32_t *other, int64_t n, bool (*stopped)(void *arg), void *arg);
-
 /* The bin of x: how many of the ascending edges (255, infinite behind the last) are below it. steps: see
  * ax_search_steps. */
 static inline int ax_bin_of(const float *edge, int steps, float x)
