@@ -114,7 +114,7 @@ def score(out, name):
     from sklearn.linear_model import LinearRegression, LogisticRegression
     from sklearn.metrics import accuracy_score, mean_squared_error, roc_auc_score
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import LabelEncoder, OneHotEncoder
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
     import xgboost
     warnings.filterwarnings('ignore')
@@ -129,24 +129,24 @@ def score(out, name):
     texts = [c for c in t.columns if t[c].dtype == object]
     numbers = [c for c in t.columns if t[c].dtype != object]
 
-    def prepared(fill, scale, model):
-        number = make_pipeline(*([SimpleImputer()] if fill else ['passthrough']), *([StandardScaler()] if scale else []))
+    def prepared(fill, model):
+        number = SimpleImputer() if fill else 'passthrough'
         return make_pipeline(ColumnTransformer([('n', number, numbers),
                                                 ('t', OneHotEncoder(handle_unknown='ignore'), texts)]), model)
 
     def models(seed):
         if kind == 'number':
-            yield 'gradient_boosting', prepared(False, False, xgboost.XGBRegressor(tree_method='hist', random_state=seed))
-            yield 'random_forest', prepared(True, False, RandomForestRegressor(random_state=seed, n_jobs=2))
-            yield 'extra_trees', prepared(True, False, ExtraTreesRegressor(random_state=seed, n_jobs=2))
-            yield 'decision_tree', prepared(True, False, DecisionTreeRegressor(random_state=seed))
-            yield 'linear', prepared(True, False, LinearRegression())
+            yield 'gradient_boosting', prepared(False, xgboost.XGBRegressor(tree_method='hist', random_state=seed))
+            yield 'random_forest', prepared(True, RandomForestRegressor(random_state=seed, n_jobs=2))
+            yield 'extra_trees', prepared(True, ExtraTreesRegressor(random_state=seed, n_jobs=2))
+            yield 'decision_tree', prepared(True, DecisionTreeRegressor(random_state=seed))
+            yield 'linear', prepared(True, LinearRegression())
         else:
-            yield 'gradient_boosting', prepared(False, False, xgboost.XGBClassifier(tree_method='hist', random_state=seed))
-            yield 'random_forest', prepared(True, False, RandomForestClassifier(random_state=seed, n_jobs=2))
-            yield 'extra_trees', prepared(True, False, ExtraTreesClassifier(random_state=seed, n_jobs=2))
-            yield 'decision_tree', prepared(True, False, DecisionTreeClassifier(random_state=seed))
-            yield 'logistic', prepared(True, True, LogisticRegression(max_iter=1000))
+            yield 'gradient_boosting', prepared(False, xgboost.XGBClassifier(tree_method='hist', random_state=seed))
+            yield 'random_forest', prepared(True, RandomForestClassifier(random_state=seed, n_jobs=2))
+            yield 'extra_trees', prepared(True, ExtraTreesClassifier(random_state=seed, n_jobs=2))
+            yield 'decision_tree', prepared(True, DecisionTreeClassifier(random_state=seed))
+            yield 'logistic', prepared(True, LogisticRegression(max_iter=10000))
 
     def metric(model, x, y):
         if kind == 'number':
