@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "bytehash.h"
 #include "category.h"
 #include "compat.h"
 
@@ -145,41 +146,9 @@ bool aiaas_category_type(Oid type)
 
 /* ---- the dictionary -------------------------------------------------------------------------- */
 
-typedef struct CategoryKey {
-    const char *bytes; /* ended by a zero as well, in the dictionary */
-    uint32 len;
-} CategoryKey;
-
-typedef struct CategoryEntry {
-    CategoryKey key;
-    int32 code;
-    char status;
-} CategoryEntry;
-
-static inline uint32 hash_key(CategoryKey key)
-{
-    return hash_bytes((const unsigned char *) key.bytes, (int) key.len);
-}
-
-static inline bool equal_keys(CategoryKey a, CategoryKey b)
-{
-    return a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
-}
-
-#define SH_PREFIX categoryhash
-#define SH_ELEMENT_TYPE CategoryEntry
-#define SH_KEY_TYPE CategoryKey
-#define SH_KEY key
-#define SH_HASH_KEY(tb, k) hash_key(k)
-#define SH_EQUAL(tb, a, b) equal_keys(a, b)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
 struct AiaasCategories {
     MemoryContext context;
-    categoryhash_hash *hash;
+    byteshash_hash *hash;
     const char **text; /* by code */
     int count, room;
     bool full;
@@ -192,11 +161,11 @@ AiaasCategories *aiaas_categories_create(MemoryContext context)
     c->context = context;
     c->room = 16;
     c->text = MemoryContextAlloc(context, sizeof(*c->text) * c->room);
-    c->hash = categoryhash_create(context, c->room, NULL);
+    c->hash = byteshash_create(context, c->room, NULL);
     return c;
 }
 
-static int32 add(AiaasCategories *c, CategoryKey key)
+static int32 add(AiaasCategories *c, AiaasBytes key)
 {
     char *copy = MemoryContextAlloc(c->context, (Size) key.len + 1);
     bool found;
@@ -209,18 +178,18 @@ static int32 add(AiaasCategories *c, CategoryKey key)
         c->text = repalloc(c->text, sizeof(*c->text) * c->room);
     }
     c->text[c->count] = copy;
-    categoryhash_insert(c->hash, key, &found)->code = c->count;
+    byteshash_insert(c->hash, key, &found)->code = c->count;
     return c->count++;
 }
 
 int32 aiaas_categories_code(AiaasCategories *c, const char *bytes, Size len)
 {
-    CategoryKey key = {bytes, (uint32) len};
-    CategoryEntry *e;
+    AiaasBytes key = {bytes, (uint32) len};
+    AiaasBytesEntry *e;
 
     if (c->full)
         return -1;
-    e = categoryhash_lookup(c->hash, key);
+    e = byteshash_lookup(c->hash, key);
     if (e != NULL)
         return e->code;
     if (c->count < AIAAS_CATEGORIES_MAX)

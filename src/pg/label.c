@@ -24,49 +24,18 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "bytehash.h"
 #include "compat.h"
 #include "label.h"
 
 typedef enum LabelFamily { LABEL_INTEGER, LABEL_FLOAT, LABEL_BOOLEAN, LABEL_TEXT, LABEL_ENUM } LabelFamily;
-
-typedef struct LabelKey {
-    const char *bytes;
-    uint32 len;
-} LabelKey;
-
-typedef struct LabelEntry {
-    LabelKey key;
-    int32 code;
-    char status;
-} LabelEntry;
-
-static inline uint32 hash_key(LabelKey key)
-{
-    return hash_bytes((const unsigned char *) key.bytes, (int) key.len);
-}
-
-static inline bool equal_keys(LabelKey a, LabelKey b)
-{
-    return a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
-}
-
-#define SH_PREFIX labelhash
-#define SH_ELEMENT_TYPE LabelEntry
-#define SH_KEY_TYPE LabelKey
-#define SH_KEY key
-#define SH_HASH_KEY(tb, k) hash_key(k)
-#define SH_EQUAL(tb, a, b) equal_keys(a, b)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 struct AiaasLabels {
     MemoryContext context;
     LabelFamily family;
     Oid type; /* below domains */
     bool closed;
-    labelhash_hash *hash;
+    byteshash_hash *hash;
     int count, room;
     const char **text; /* by code */
     double *number;    /* by code; order and value, 0 for text */
@@ -142,9 +111,9 @@ static int64 integer_of(const AiaasLabels *l, Datum value)
 }
 
 /* A key over text that lives in CurrentMemoryContext. */
-static LabelKey text_key(const AiaasLabels *l, Datum value)
+static AiaasBytes text_key(const AiaasLabels *l, Datum value)
 {
-    LabelKey key;
+    AiaasBytes key;
     struct varlena *v;
 
     if (l->family == LABEL_ENUM || l->type == NAMEOID) {
@@ -162,9 +131,9 @@ static LabelKey text_key(const AiaasLabels *l, Datum value)
 }
 
 /* *room takes the 8 bytes of a key that is a number. */
-static LabelKey value_key(const AiaasLabels *l, Datum value, int64 *room)
+static AiaasBytes value_key(const AiaasLabels *l, Datum value, int64 *room)
 {
-    LabelKey key = {(const char *) room, sizeof(*room)};
+    AiaasBytes key = {(const char *) room, sizeof(*room)};
     double d;
 
     switch (l->family) {
@@ -197,7 +166,7 @@ static char *spell_double(double d)
 char *aiaas_labels_spell(const AiaasLabels *l, Datum value)
 {
     int64 room;
-    LabelKey key = value_key(l, value, &room);
+    AiaasBytes key = value_key(l, value, &room);
 
     switch (l->family) {
     case LABEL_INTEGER:
@@ -226,12 +195,12 @@ AiaasLabels *aiaas_labels_create(MemoryContext context, Oid type)
     l->room = 64;
     l->text = palloc(sizeof(*l->text) * l->room);
     l->number = palloc(sizeof(*l->number) * l->room);
-    l->hash = labelhash_create(context, l->room, NULL);
+    l->hash = byteshash_create(context, l->room, NULL);
     MemoryContextSwitchTo(old);
     return l;
 }
 
-static LabelKey copy_key(LabelKey key, MemoryContext context)
+static AiaasBytes copy_key(AiaasBytes key, MemoryContext context)
 {
     char *bytes = MemoryContextAlloc(context, Max(key.len, 1));
 
@@ -250,14 +219,14 @@ static void make_room(AiaasLabels *l)
 }
 
 /* Returns the code that the key has from now on; a key that was there keeps its own. */
-static int32 add(AiaasLabels *l, LabelKey key, const char *text, double number)
+static int32 add(AiaasLabels *l, AiaasBytes key, const char *text, double number)
 {
-    LabelEntry *e;
+    AiaasBytesEntry *e;
     bool found;
 
     make_room(l);
     key = copy_key(key, l->context);
-    e = labelhash_insert(l->hash, key, &found);
+    e = byteshash_insert(l->hash, key, &found);
     if (!found) {
         e->code = l->count;
         l->text[l->count] = MemoryContextStrdup(l->context, text);
@@ -270,8 +239,8 @@ static int32 add(AiaasLabels *l, LabelKey key, const char *text, double number)
 int32 aiaas_labels_code(AiaasLabels *l, Datum value)
 {
     int64 room;
-    LabelKey key = value_key(l, value, &room);
-    LabelEntry *e = labelhash_lookup(l->hash, key);
+    AiaasBytes key = value_key(l, value, &room);
+    AiaasBytesEntry *e = byteshash_lookup(l->hash, key);
 
     if (e != NULL)
         return e->code;
@@ -281,7 +250,7 @@ int32 aiaas_labels_code(AiaasLabels *l, Datum value)
 }
 
 /* The key that a value spelled like this would have, false when no value is spelled so. */
-static bool spelled_key(const AiaasLabels *l, const char *label, int64 *room, LabelKey *key)
+static bool spelled_key(const AiaasLabels *l, const char *label, int64 *room, AiaasBytes *key)
 {
     char *end;
     double d;
@@ -316,8 +285,8 @@ AiaasLabels *aiaas_labels_closed(MemoryContext context, Oid type, const char *co
 
     for (int i = 0; i < count; i++) {
         int64 room;
-        LabelKey key;
-        LabelEntry *e;
+        AiaasBytes key;
+        AiaasBytesEntry *e;
         bool found;
 
         make_room(l);
@@ -325,7 +294,7 @@ AiaasLabels *aiaas_labels_closed(MemoryContext context, Oid type, const char *co
         l->number[l->count++] = 0;
         if (!spelled_key(l, labels[i], &room, &key))
             continue;
-        e = labelhash_insert(l->hash, copy_key(key, context), &found);
+        e = byteshash_insert(l->hash, copy_key(key, context), &found);
         if (!found)
             e->code = i;
     }
@@ -386,8 +355,8 @@ int32 *aiaas_labels_sort(AiaasLabels *l)
 {
     SortItem *items = palloc(sizeof(SortItem) * Max(l->count, 1));
     int32 *place = palloc(sizeof(int32) * Max(l->count, 1));
-    labelhash_iterator it;
-    LabelEntry *e;
+    byteshash_iterator it;
+    AiaasBytesEntry *e;
 
     for (int i = 0; i < l->count; i++) {
         items[i].text = l->text[i];
@@ -402,8 +371,8 @@ int32 *aiaas_labels_sort(AiaasLabels *l)
     }
     for (int i = 0; i < l->count; i++)
         l->number[i] = l->family == LABEL_ENUM ? 0 : items[i].number;
-    labelhash_start_iterate(l->hash, &it);
-    while ((e = labelhash_iterate(l->hash, &it)) != NULL)
+    byteshash_start_iterate(l->hash, &it);
+    while ((e = byteshash_iterate(l->hash, &it)) != NULL)
         e->code = place[e->code];
     pfree(items);
     return place;
