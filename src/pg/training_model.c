@@ -159,8 +159,11 @@ static void check_fit(const Training *t, ax_status status, const ax_error *err)
 static void add_final(Training *t, const char *split, const ax_metric *metrics, int n)
 {
     for (int i = 0; metrics != NULL && i < n; i++) {
-        AiaasFigure *f = palloc0(sizeof(*f));
+        AiaasFigure *f;
 
+        if (isnan(metrics[i].value)) /* it cannot be said, or not of these rows */
+            continue;
+        f = palloc0(sizeof(*f));
         f->split = split;
         f->name = pstrdup(metrics[i].name);
         f->value = metrics[i].value;

@@ -288,6 +288,25 @@ static void test_tree(void)
     end(env, &l);
 }
 
+static void test_oob(void)
+{
+    const ax_env *env = unit_env();
+    static life l;
+    const ax_train_report *report;
+    ax_error err;
+
+    unit_status(live(env, &l, "random_forest", AX_TASK_CLASSIFICATION, "{\"n_estimators\": 30, \"oob_score\": true}", 1,
+                     &err), AX_OK, &err, "a forest that scores itself");
+    report = ax_fit_report(l.fit);
+    unit_is_str(report->train[report->n_metrics - 1].name, "oob_score", "its score comes last");
+    unit_check(report->train[report->n_metrics - 1].value > 0.85 && report->train[report->n_metrics - 1].value < 1,
+               "by rows that trees did not see: %.3f", report->train[report->n_metrics - 1].value);
+    end(env, &l);
+    unit_status(live(env, &l, "extra_trees", AX_TASK_CLASSIFICATION, "{\"oob_score\": true}", 1, &err), AX_ERR_INVALID, &err,
+                "trees that saw all rows cannot");
+    end(env, &l);
+}
+
 static void test_refusals(void)
 {
     const ax_env *env = unit_env();
@@ -344,6 +363,7 @@ int main(void)
         test_subject(&subjects[i]);
     test_coefficients();
     test_tree();
+    test_oob();
     test_refusals();
     for (int i = 0; i < AX_COUNT(subjects); i++) {
         sweep(&subjects[i], false);

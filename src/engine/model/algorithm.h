@@ -45,7 +45,9 @@ struct ax_fit {
     ax_scorer scorer;
     double began;
     ax_train_report report;
-    ax_metric *train_metric, *valid_metric;
+    ax_metric *train_metric, *valid_metric; /* (metrics.n + 1) */
+    bool has_oob;
+    double oob; /* what a forest's own left out rows say of it: the last of the metrics */
 };
 
 struct ax_algorithm {

@@ -250,8 +250,8 @@ static ax_status open_scores(ax_fit *f, ax_error *err)
 {
     AX_TRY(ax_metrics_open(&f->env, f->model, f->options, false, &f->metrics, err));
     AX_TRY(ax_scorer_open(&f->env, f->model, &f->metrics, ax_pool_threads(f->pool), &f->scorer, err));
-    f->train_metric = ax_arena_array(&f->arena, (size_t) f->metrics.n, sizeof(ax_metric));
-    f->valid_metric = ax_arena_array(&f->arena, (size_t) f->metrics.n, sizeof(ax_metric));
+    f->train_metric = ax_arena_array(&f->arena, (size_t) f->metrics.n + 1, sizeof(ax_metric));
+    f->valid_metric = ax_arena_array(&f->arena, (size_t) f->metrics.n + 1, sizeof(ax_metric));
     return f->train_metric != NULL && f->valid_metric != NULL ? AX_OK : ax_nomem(err);
 }
 
@@ -275,7 +275,9 @@ static ax_status make_model(ax_fit *f, ax_error *err)
 
 static void close_scores(ax_fit *f)
 {
-    f->report.n_metrics = f->metrics.n;
+    f->report.n_metrics = f->metrics.n + f->has_oob;
+    f->train_metric[f->metrics.n] = (ax_metric) {"oob_score", f->oob};
+    f->valid_metric[f->metrics.n] = (ax_metric) {"oob_score", NAN};
     f->report.train = f->train_metric;
     f->report.valid = f->rows.n_valid > 0 ? f->valid_metric : NULL;
     f->station = DONE;

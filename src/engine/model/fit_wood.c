@@ -114,6 +114,11 @@ static ax_status open_wood(ax_fit *f, ax_fit_trees *t, ax_error *err)
     } else {
         AX_TRY(check_criterion(f, err));
         read_wood(f, t);
+        if (t->grow.oob && !t->grow.bootstrap) {
+            ax_fail(err, AX_ERR_INVALID, "option \"oob_score\" needs rows that a tree did not see");
+            ax_hint(err, "Set the option \"bootstrap\".");
+            return AX_ERR_INVALID;
+        }
     }
     f->report.epochs = 1;
     return ax_wood_create(&f->env, &rows, &t->grow, f->pool, &t->wood, err);
@@ -154,6 +159,8 @@ static ax_status model_wood(ax_fit *f, ax_error *err)
         return err->status;
     AX_TRY(ax_graph_add_forest(f->model->graph, "trees", f->model->input, forest, &out, err));
     AX_TRY(tell_wood(f, t, err));
+    f->has_oob = t->grow.oob;
+    f->oob = f->has_oob ? ax_wood_oob_score(t->wood) : 0;
     s.parameters = forest->n_nodes;
     s.outputs = forest->n_outputs;
     ax_fit_trees_keep_bins(f, t);
