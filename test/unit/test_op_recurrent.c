@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "graph/plan.h"
 #include "op_check.h"
 #include "unit.h"
 
@@ -308,6 +309,102 @@ static void test_refusals(void)
     op_case_free(&c);
 }
 
+/* ---- in a graph --------------------------------------------------------------------------------- */
+
+#define GRAPH_BATCH 3
+#define GRAPH_STEPS 4
+#define GRAPH_HIDDEN 5
+
+static const float *graph_x;
+
+static void load(void *arg, int shard, ax_exec *e)
+{
+    ax_exec_bind(e, *(int *) arg, graph_x);
+}
+
+static void loss(void *arg, int shard, ax_exec *e)
+{
+    int y_h = ((int *) arg)[1];
+    ax_tensor g = ax_exec_gradient(e, y_h);
+
+    for (int64_t i = 0; i < ax_shape_elements(&g.shape); i++)
+        ((float *) g.data)[i] = 1;
+}
+
+static int graph_weight(ax_graph *g, const char *name, int64_t rows, int64_t columns, ax_error *err)
+{
+    float data[4 * GRAPH_HIDDEN * GRAPH_HIDDEN];
+    ax_shape shape = ax_shape_of(3, (int64_t[]){1, rows, columns});
+    int v = -1;
+
+    for (int64_t i = 0; i < rows * columns; i++)
+        data[i] = (float) ((i * 7 % 11) - 5) / 10;
+    ax_graph_add_weight(g, name, AX_FLOAT, &shape, true, data, &v, err);
+    return v;
+}
+
+/* Runs a training plan whose loss is Y_h; Y is made or left out. Y_h to y, the gradients to grad. */
+static bool run_graph(const char *y_name, float *y, float *grad, int64_t *n_grad)
+{
+    const char *names[3] = {y_name, "y_h", ""};
+    ax_shape shape = ax_shape_of(3, (int64_t[]){AX_DIM_BATCH, GRAPH_STEPS, 3});
+    ax_attr attr = ax_attr_i("layout", 1);
+    ax_plan_spec spec = {.batch = GRAPH_BATCH, .training = true};
+    ax_exec_job job = {.load = load, .loss = loss, .backward = true};
+    ax_graph *g = NULL;
+    ax_plan *plan = NULL;
+    ax_exec *e = NULL;
+    ax_error err;
+    int in[3], out[3], value[2];
+    void *arena = NULL;
+    bool ok;
+
+    if (ax_graph_create(unit_env(), "g", &g, &err) != AX_OK)
+        return false;
+    ok = ax_graph_add_input(g, "x", AX_FLOAT, &shape, &in[0], &err) == AX_OK;
+    in[1] = graph_weight(g, "w", 4 * GRAPH_HIDDEN, 3, &err);
+    in[2] = graph_weight(g, "r", 4 * GRAPH_HIDDEN, GRAPH_HIDDEN, &err);
+    ok = ok && ax_graph_add_node_multi(g, "LSTM", "lstm", 3, in, 1, &attr, 3, names, out, &err) == AX_OK &&
+         ax_graph_add_output(g, out[1], &err) == AX_OK && ax_graph_bind(g, &err) == AX_OK;
+    value[0] = in[0];
+    spec.loss_value = value[1] = out[1];
+    job.arg = value;
+    ok = ok && ax_plan_create(unit_env(), g, &spec, &plan, &err) == AX_OK;
+    if (ok) {
+        arena = aligned_alloc(64, (ax_plan_arena_bytes(plan) + 63) / 64 * 64);
+        memset(arena, 0xff, ax_plan_arena_bytes(plan));
+        *n_grad = ax_plan_gradient_floats(plan);
+        ok = ax_exec_create(unit_env(), plan, arena, NULL, grad, &e, &err) == AX_OK &&
+             ax_exec_run(unit_env(), &e, 1, NULL, &job, &err) == AX_OK;
+    }
+    if (ok)
+        memcpy(y, ax_exec_data(e, out[1]), GRAPH_BATCH * GRAPH_HIDDEN * sizeof(float));
+    else
+        unit_note("%s", err.message);
+    ax_exec_free(e);
+    ax_plan_free(plan);
+    ax_graph_free(g);
+    free(arena);
+    return ok;
+}
+
+static void test_left_out(void)
+{
+    static float grad[2][1024] __attribute__((aligned(64)));
+    float y[2][GRAPH_BATCH * GRAPH_HIDDEN], x[GRAPH_BATCH * GRAPH_STEPS * 3], some = 0;
+    int64_t n = 0;
+
+    unit_fill(x, AX_COUNT(x), -1, 1);
+    graph_x = x;
+    if (!unit_check(run_graph("y", y[0], grad[0], &n) && run_graph("", y[1], grad[1], &n) && n > 0 && n <= 1024,
+                    "a plan with an LSTM"))
+        return;
+    for (int64_t i = 0; i < n; i++)
+        some = fmaxf(some, fabsf(grad[0][i]));
+    unit_check(memcmp(y[0], y[1], sizeof(y[0])) == 0, "Y_h is the same where Y is left out");
+    unit_check(some > 0 && memcmp(grad[0], grad[1], (size_t) n * sizeof(float)) == 0, "and so are gradients");
+}
+
 int main(void)
 {
     const ax_op *const ops[] = {&ax_op_lstm, &ax_op_gru, &ax_op_rnn};
@@ -318,5 +415,6 @@ int main(void)
     }
     test_activations();
     test_refusals();
+    test_left_out();
     return unit_done();
 }
