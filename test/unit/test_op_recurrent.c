@@ -316,6 +316,7 @@ static void test_refusals(void)
 #define GRAPH_HIDDEN 5
 
 static const float *graph_x;
+static const ax_env *graph_env;
 
 static void load(void *arg, int shard, ax_exec *e)
 {
@@ -331,61 +332,97 @@ static void loss(void *arg, int shard, ax_exec *e)
         ((float *) g.data)[i] = 1;
 }
 
-static int graph_weight(ax_graph *g, const char *name, int64_t rows, int64_t columns, ax_error *err)
+static ax_status graph_weight(ax_graph *g, const char *name, int64_t rows, int64_t columns, int *out,
+                              ax_error *err)
 {
     float data[4 * GRAPH_HIDDEN * GRAPH_HIDDEN];
     ax_shape shape = ax_shape_of(3, (int64_t[]){1, rows, columns});
-    int v = -1;
 
     for (int64_t i = 0; i < rows * columns; i++)
         data[i] = (float) ((i * 7 % 11) - 5) / 10;
-    ax_graph_add_weight(g, name, AX_FLOAT, &shape, true, data, &v, err);
-    return v;
+    return ax_graph_add_weight(g, name, AX_FLOAT, &shape, true, data, out, err);
 }
 
-/* Runs a training plan whose loss is Y_h; Y is made or left out. Y_h to y, the gradients to grad. */
-static bool run_graph(const char *y_name, float *y, float *grad, int64_t *n_grad)
+/* value: X and Y_h. */
+static ax_status build_graph(ax_graph *g, const char *y_name, int *value, ax_error *err)
 {
     const char *names[3] = {y_name, "y_h", ""};
     ax_shape shape = ax_shape_of(3, (int64_t[]){AX_DIM_BATCH, GRAPH_STEPS, 3});
     ax_attr attr = ax_attr_i("layout", 1);
+    int in[3], out[3];
+
+    AX_TRY(ax_graph_add_input(g, "x", AX_FLOAT, &shape, &in[0], err));
+    AX_TRY(graph_weight(g, "w", 4 * GRAPH_HIDDEN, 3, &in[1], err));
+    AX_TRY(graph_weight(g, "r", 4 * GRAPH_HIDDEN, GRAPH_HIDDEN, &in[2], err));
+    AX_TRY(ax_graph_add_node_multi(g, "LSTM", "lstm", 3, in, 1, &attr, 3, names, out, err));
+    AX_TRY(ax_graph_add_output(g, out[1], err));
+    value[0] = in[0];
+    value[1] = out[1];
+    return ax_graph_bind(g, err);
+}
+
+/* Runs a training plan whose loss is Y_h; Y is made or left out. Y_h to y, the gradients to grad. */
+static ax_status run_graph(const char *y_name, float *y, float *grad, int64_t *n_grad)
+{
     ax_plan_spec spec = {.batch = GRAPH_BATCH, .training = true};
     ax_exec_job job = {.load = load, .loss = loss, .backward = true};
     ax_graph *g = NULL;
     ax_plan *plan = NULL;
     ax_exec *e = NULL;
-    ax_error err;
-    int in[3], out[3], value[2];
+    ax_error err = {0};
+    int value[2]; /* X, Y_h */
     void *arena = NULL;
-    bool ok;
+    ax_status status;
 
-    if (ax_graph_create(unit_env(), "g", &g, &err) != AX_OK)
-        return false;
-    ok = ax_graph_add_input(g, "x", AX_FLOAT, &shape, &in[0], &err) == AX_OK;
-    in[1] = graph_weight(g, "w", 4 * GRAPH_HIDDEN, 3, &err);
-    in[2] = graph_weight(g, "r", 4 * GRAPH_HIDDEN, GRAPH_HIDDEN, &err);
-    ok = ok && ax_graph_add_node_multi(g, "LSTM", "lstm", 3, in, 1, &attr, 3, names, out, &err) == AX_OK &&
-         ax_graph_add_output(g, out[1], &err) == AX_OK && ax_graph_bind(g, &err) == AX_OK;
-    value[0] = in[0];
-    spec.loss_value = value[1] = out[1];
+    status = ax_graph_create(graph_env, "g", &g, &err);
+    if (status != AX_OK)
+        return status;
+    status = build_graph(g, y_name, value, &err);
+    spec.loss_value = value[1];
     job.arg = value;
-    ok = ok && ax_plan_create(unit_env(), g, &spec, &plan, &err) == AX_OK;
-    if (ok) {
+    if (status == AX_OK)
+        status = ax_plan_create(graph_env, g, &spec, &plan, &err);
+    if (status == AX_OK) {
         arena = aligned_alloc(64, (ax_plan_arena_bytes(plan) + 63) / 64 * 64);
         memset(arena, 0xff, ax_plan_arena_bytes(plan));
         *n_grad = ax_plan_gradient_floats(plan);
-        ok = ax_exec_create(unit_env(), plan, arena, NULL, grad, &e, &err) == AX_OK &&
-             ax_exec_run(unit_env(), &e, 1, NULL, &job, &err) == AX_OK;
+        status = ax_exec_create(graph_env, plan, arena, NULL, grad, &e, &err);
     }
-    if (ok)
-        memcpy(y, ax_exec_data(e, out[1]), GRAPH_BATCH * GRAPH_HIDDEN * sizeof(float));
-    else
-        unit_note("%s", err.message);
+    if (status == AX_OK)
+        status = ax_exec_run(graph_env, &e, 1, NULL, &job, &err);
+    if (status == AX_OK)
+        memcpy(y, ax_exec_data(e, value[1]), GRAPH_BATCH * GRAPH_HIDDEN * sizeof(float));
     ax_exec_free(e);
     ax_plan_free(plan);
     ax_graph_free(g);
     free(arena);
-    return ok;
+    return status;
+}
+
+/* Every allocation fails in turn, and every question whether to go on is answered with no. */
+static void graph_fails(float *y, float *grad)
+{
+    int64_t n_grad;
+    long failed = 0, cancelled = 0;
+    int wrong = 0;
+
+    for (;; failed++) {
+        graph_env = unit_env_fail_at(failed + 1);
+        ax_status status = run_graph("", y, grad, &n_grad);
+
+        if (!unit_env_tripped())
+            break;
+        wrong += status != AX_ERR_NOMEM;
+    }
+    for (;; cancelled++) {
+        graph_env = unit_env_cancel_at(cancelled + 1);
+        ax_status status = run_graph("", y, grad, &n_grad);
+
+        if (!unit_env_tripped())
+            break;
+        wrong += status != AX_ERR_CANCELLED;
+    }
+    unit_check(wrong == 0 && failed > 3 && cancelled > 0, "%ld failed allocations, %ld cancels", failed, cancelled);
 }
 
 static void test_left_out(void)
@@ -396,13 +433,16 @@ static void test_left_out(void)
 
     unit_fill(x, AX_COUNT(x), -1, 1);
     graph_x = x;
-    if (!unit_check(run_graph("y", y[0], grad[0], &n) && run_graph("", y[1], grad[1], &n) && n > 0 && n <= 1024,
+    graph_env = unit_env();
+    if (!unit_check(run_graph("y", y[0], grad[0], &n) == AX_OK && run_graph("", y[1], grad[1], &n) == AX_OK &&
+                         n > 0 && n <= 1024,
                     "a plan with an LSTM"))
         return;
     for (int64_t i = 0; i < n; i++)
         some = fmaxf(some, fabsf(grad[0][i]));
     unit_check(memcmp(y[0], y[1], sizeof(y[0])) == 0, "Y_h is the same where Y is left out");
     unit_check(some > 0 && memcmp(grad[0], grad[1], (size_t) n * sizeof(float)) == 0, "and so are gradients");
+    graph_fails(y[1], grad[1]);
 }
 
 int main(void)
