@@ -280,6 +280,35 @@ static void test_padding(const ax_op *op)
     op_case_free(&c);
 }
 
+static ax_status setup_alone(op_case *c)
+{
+    ax_arena arena;
+    ax_tensor out[3];
+    ax_node node = {.name = "n", .op = c->op, .n_attr = c->n_attr, .attr = c->attr};
+    ax_setup s = {.node = &node, .n_in = c->n_in, .n_out = c->n_out, .in = c->in, .out = out, .arena = &arena};
+    ax_status status;
+
+    ax_arena_init(&arena, unit_env());
+    s.err = &c->err;
+    status = c->op->setup(&s);
+    ax_arena_free(&arena);
+    return status;
+}
+
+/* Shapes without the memory for them: setup alone looks at them. */
+static void test_sizes(shape_of_case s)
+{
+    op_case c;
+
+    make(&c, &ax_op_lstm, "sizes", &s);
+    c.in[0].shape.dim[0] = (int64_t) 1 << 40;
+    unit_check(setup_alone(&c) == AX_ERR_INVALID && strstr(c.err.message, "too large"), "too large a batch");
+    c.in[0].shape.dim[0] = 2;
+    c.in[0].shape.dim[2] = c.in[1].shape.dim[2] = 0;
+    unit_check(setup_alone(&c) == AX_ERR_INVALID && strstr(c.err.message, "0 inputs"), "no inputs");
+    op_case_free(&c);
+}
+
 static void test_refusals(void)
 {
     static const char *const odd[] = {"Sigmoid", "Tanh", "Softsign"};
@@ -307,6 +336,7 @@ static void test_refusals(void)
     c.in[2].shape.dim[1] = 14;
     op_check_refused(&c, AX_ERR_INVALID, "input 2");
     op_case_free(&c);
+    test_sizes(s);
 }
 
 /* ---- in a graph --------------------------------------------------------------------------------- */

@@ -114,12 +114,14 @@ static ax_status read_sizes(ax_setup *s, recurrent *p)
     hidden = ax_node_int(s->node, "hidden_size", p->hidden);
     if (hidden != p->hidden)
         return ax_setup_fail(s, "hidden_size is %lld, R is for %lld", (long long) hidden, (long long) p->hidden);
-    if (p->hidden < 1)
-        return ax_setup_fail(s, "there are no hidden units");
+    if (p->hidden < 1 || p->input < 1)
+        return ax_setup_fail(s, "there are %lld inputs and %lld hidden units", (long long) p->input,
+                             (long long) p->hidden);
     AX_TRY(expect(s, RNN_W, 3, (int64_t[]){p->directions, p->width, p->input}));
     AX_TRY(expect(s, RNN_R, 3, (int64_t[]){p->directions, p->width, p->hidden}));
-    if (p->width * AX_MAX(p->input, p->hidden) > AX_PRODUCT_MOST ||
-        p->batch * p->steps * AX_MAX(p->width, p->input) > AX_PRODUCT_MOST)
+    if (p->width > AX_PRODUCT_MOST / AX_MAX(p->input, p->hidden))
+        return ax_setup_fail(s, "the weights are too large");
+    if (p->batch > 0 && p->steps > AX_PRODUCT_MOST / AX_MAX(p->width, p->input) / p->batch)
         return ax_setup_fail(s, "the batch is too large");
     return AX_OK;
 }
