@@ -285,6 +285,14 @@ void op_case_attr_s(op_case *c, const char *name, const char *v)
     new_attr(c, name, AX_ATTR_STRING)->s = v;
 }
 
+void op_case_attr_ss(op_case *c, const char *name, int n, const char *const *v)
+{
+    ax_attr *a = new_attr(c, name, AX_ATTR_STRINGS);
+
+    a->count = n;
+    a->strings = v;
+}
+
 void op_case_attr_is(op_case *c, const char *name, int n, const int64_t *v)
 {
     ax_attr *a = new_attr(c, name, AX_ATTR_INTS);
@@ -632,10 +640,12 @@ void op_random_dout(op_case *c)
 {
     for (int i = 0; i < OP_MAX_OUT; i++)
         c->dout[i].data = NULL;
-    c->dout[0] = c->out[0];
-    tensor_memory(&c->bench->kept, &c->dout[0], 0);
-    for (int64_t k = 0; k < ax_shape_elements(&c->dout[0].shape); k++)
-        ((float *) c->dout[0].data)[k] = (float) op_random_normal();
+    for (int i = 0; i < (c->all_dout ? c->n_out : 1); i++) {
+        c->dout[i] = c->out[i];
+        tensor_memory(&c->bench->kept, &c->dout[i], 0);
+        for (int64_t k = 0; k < ax_shape_elements(&c->dout[i].shape); k++)
+            ((float *) c->dout[i].data)[k] = (float) op_random_normal();
+    }
 }
 
 static bool keeps(const op_case *c, int i)
@@ -919,19 +929,18 @@ bool op_check_forward(op_case *c)
 /* Sum of dout times output, for the case's inputs (in float) or for in (in double). */
 static double projected(op_case *c, double *const *in, double *const *out)
 {
-    const float *w = c->dout[0].data;
-    int64_t n = ax_shape_elements(&c->dout[0].shape);
     double sum = 0;
 
-    if (c->reference) {
+    if (c->reference)
         c->reference(c, in, out);
-        for (int64_t k = 0; k < n; k++)
-            sum += w[k] * out[0][k];
-        return sum;
+    else
+        run_forward(c, true, FORM_APART);
+    for (int i = 0; i < c->n_out; i++) {
+        const float *w = c->dout[i].data;
+
+        for (int64_t k = 0; w && k < ax_shape_elements(&c->dout[i].shape); k++)
+            sum += w[k] * (c->reference ? out[i][k] : element(&c->out[i], k));
     }
-    run_forward(c, true, FORM_APART);
-    for (int64_t k = 0; k < n; k++)
-        sum += w[k] * element(&c->out[0], k);
     return sum;
 }
 

@@ -45,6 +45,7 @@ struct op_case {
     int shards;           /* the batch is cut into this many (1) */
     unsigned batched;     /* with shards > 1: inputs that are cut along axis 0 (bit 0) */
     unsigned batched_out; /* and outputs (bit 0); of the others shard 0's is looked at */
+    bool all_dout;          /* every output has a gradient, not only output 0 */
     bool only_training, only_inference; /* the modes that op_check_forward tries: both */
     uint64_t key;
     int64_t row0;
@@ -82,6 +83,7 @@ float *op_case_floats(op_case *c, int i); /* the data of a float input */
 void op_case_attr_i(op_case *c, const char *name, int64_t v);
 void op_case_attr_f(op_case *c, const char *name, float v);
 void op_case_attr_s(op_case *c, const char *name, const char *v);
+void op_case_attr_ss(op_case *c, const char *name, int n, const char *const *v); /* v must stay */
 void op_case_attr_is(op_case *c, const char *name, int n, const int64_t *v); /* v is copied */
 
 /* Other fillings of a float input. */
@@ -106,7 +108,7 @@ bool op_run_forward(op_case *c, bool training);
 /* After op_run_forward(c, true): backward for c->dout; results in c->din. */
 bool op_run_backward(op_case *c);
 
-/* Sets c->dout of output 0 (others: NULL) to normal random numbers. After op_run_forward. */
+/* Sets c->dout of output 0 (others: NULL, unless all_dout) to normal random numbers. After op_run_forward. */
 void op_random_dout(op_case *c);
 
 /* Forward against the reference: in inference and in training, in place, aliased, twice the same

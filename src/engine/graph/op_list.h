@@ -60,6 +60,9 @@ extern const ax_op ax_op_pow;
 extern const ax_op ax_op_equal, ax_op_isnan, ax_op_floor;
 extern const ax_op ax_op_argmax, ax_op_argmin;
 
+/* op_lstm.c, op_gru.c, op_rnn.c: over op_recurrent.h */
+extern const ax_op ax_op_lstm, ax_op_gru, ax_op_rnn;
+
 /* op_tree.c */
 extern const ax_op ax_op_tree_ensemble_regressor;
 
