@@ -66,6 +66,20 @@ static void test_shapes(void)
              " \"activation\": \"relu\"}}}}, " END, &steps, "(None, 7, 5)", 35);
 }
 
+static void test_recurrent_shapes(void)
+{
+    static const rows steps = {2, {5, 32}, 0};
+
+    first_is("[{\"LSTM\": {\"units\": 64}}, " END, &steps, "(None, 64)", 24832);
+    first_is("[{\"LSTM\": {\"units\": 64, \"return_sequences\": true}}, " END, &steps, "(None, 5, 64)", 24832);
+    first_is("[{\"GRU\": {\"units\": 64}}, " END, &steps, "(None, 64)", 18816);
+    first_is("[{\"GRU\": {\"units\": 64, \"reset_after\": false}}, " END, &steps, "(None, 64)", 18624);
+    first_is("[{\"SimpleRNN\": {\"units\": 64, \"go_backwards\": true}}, " END, &steps, "(None, 64)", 6208);
+    first_is("[{\"Bidirectional\": {\"layer\": {\"LSTM\": {\"units\": 64}}}}, " END, &steps, "(None, 128)", 49664);
+    first_is("[{\"Bidirectional\": {\"layer\": {\"GRU\": {\"units\": 8, \"return_sequences\": true}}, \"merge_mode\": \"ave\"}}, "
+             END, &steps, "(None, 5, 8)", 2 * 3 * 8 * (32 + 8 + 2));
+}
+
 static const float *weight(const ax_model *m, const char *name)
 {
     int v = ax_graph_find_value(m->graph, name);
@@ -154,6 +168,9 @@ static const char trained[] =
     " {\"TimeDistributed\": {\"layer\": {\"Dense\": {\"units\": 16, \"activation\": \"relu\"}}}}, {\"Flatten\": {}},"
     " {\"Dense\": {\"units\": 16, \"activation\": \"relu\"}}, {\"Dense\": {\"units\": 2}}]";
 
+#define RECURRENT(layers)                                                                          \
+    "[{\"Embedding\": {\"input_dim\": 3, \"output_dim\": 8}}, " layers ", {\"Dense\": {\"units\": 2}}]"
+
 static ax_status train(const ax_env *env, const char *layers, const char *options, int threads, float *out)
 {
     const rows r = {1, {STEPS}, 0};
@@ -241,6 +258,11 @@ static void test_refused(void)
     refused("[{\"PositionalEmbedding\": {\"sequence_length\": 3}}, " END, &steps, AX_ERR_INVALID, "sequence_length");
     refused("[{\"PositionalEmbedding\": {}}, " END, &tokens, AX_ERR_INVALID, "dimensions");
     refused("[{\"PositionalEmbedding\": {\"input_dim\": 4}}, " END, &tokens, AX_ERR_INVALID, "output_dim");
+    refused("[{\"LSTM\": {\"units\": 2, \"recurrent_dropout\": 0.1}}, " END, &steps, AX_ERR_UNSUPPORTED, "recurrent_dropout");
+    refused("[{\"LSTM\": {\"units\": 2, \"stateful\": true}}, " END, &steps, AX_ERR_UNSUPPORTED, "stateful");
+    refused("[{\"GRU\": {\"units\": 2, \"activation\": \"gelu\"}}, " END, &steps, AX_ERR_UNSUPPORTED, "activation");
+    refused("[{\"GRU\": {\"units\": 2}}, " END, &tokens, AX_ERR_INVALID, "2 dimensions");
+    refused("[{\"Bidirectional\": {\"layer\": {\"Dense\": {\"units\": 2}}}}, " END, &steps, AX_ERR_INVALID, "Dense");
     refused("[{\"RepeatVector\": {\"n\": 0}}, " END, &tokens, AX_ERR_INVALID, "\"n\"");
     refused("[{\"SpatialDropout1D\": {\"rate\": 1}}, " END, &steps, AX_ERR_INVALID, "rate");
     refused("[{\"TimeDistributed\": {}}, " END, &steps, AX_ERR_INVALID, "\"layer\"");
@@ -262,6 +284,11 @@ int main(void)
     orthogonal(16, 16);
     orthogonal(5, 40);
     test_training("positions", trained);
+    test_recurrent_shapes();
+    test_training("an LSTM", RECURRENT("{\"LSTM\": {\"units\": 12}}"));
+    test_training("a GRU", RECURRENT("{\"GRU\": {\"units\": 12}}"));
+    test_training("both directions", RECURRENT("{\"Bidirectional\": {\"merge_mode\": \"mul\", \"layer\": {\"LSTM\": {\"units\": 8,"
+                                               " \"return_sequences\": true}}}}, {\"SimpleRNN\": {\"units\": 8}}"));
     test_memory(trained);
     test_refused();
     return unit_done();

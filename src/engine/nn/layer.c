@@ -16,7 +16,8 @@
 static const ax_layer_kind *const families[] = {
     ax_layers_dense, ax_layers_conv,       ax_layers_pool,       ax_layers_shape,
     ax_layers_norm,  ax_layers_preprocess, ax_layers_regularize, ax_layers_padding,
-    ax_layers_merge, ax_layers_attention,  ax_layers_sequence,   ax_layers_activation,
+    ax_layers_merge, ax_layers_attention,  ax_layers_sequence,   ax_layers_recurrent,
+    ax_layers_activation,
 };
 
 /* What every layer may say. */

@@ -128,7 +128,8 @@ typedef struct ax_network {
 /* The families (layer_*.c). */
 extern const ax_layer_kind ax_layers_dense[], ax_layers_conv[], ax_layers_pool[], ax_layers_shape[],
     ax_layers_norm[], ax_layers_activation[], ax_layers_preprocess[], ax_layers_regularize[],
-    ax_layers_padding[], ax_layers_merge[], ax_layers_attention[], ax_layers_sequence[];
+    ax_layers_padding[], ax_layers_merge[], ax_layers_attention[], ax_layers_sequence[],
+    ax_layers_recurrent[];
 
 int ax_layer_kind_count(void);
 const ax_layer_kind *ax_layer_kind_at(int i);
