@@ -22,8 +22,8 @@ static bool is_kind(const ax_layer *l, const char *name)
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-static ax_status add_kernel(ax_builder *b, const recurrent *r, const char *name, const char *initializer, int64_t inputs,
-                            int *out)
+static ax_status add_kernel(ax_builder *b, const recurrent *r, const char *name, const char *initializer,
+                            int64_t inputs, int *out)
 {
     int64_t width = r->gates * r->units;
 
