@@ -286,7 +286,7 @@ int main(void)
     test_training("positions", trained);
     test_recurrent_shapes();
     test_training("an LSTM", RECURRENT("{\"LSTM\": {\"units\": 12}}"));
-    test_training("a GRU", RECURRENT("{\"GRU\": {\"units\": 12}}"));
+    test_training("a GRU", RECURRENT("{\"GRU\": {\"units\": 12, \"dropout\": 0.05}}"));
     test_training("both directions", RECURRENT("{\"Bidirectional\": {\"merge_mode\": \"mul\", \"layer\": {\"LSTM\": {\"units\": 8,"
                                                " \"return_sequences\": true}}}}, {\"SimpleRNN\": {\"units\": 8}}"));
     test_memory(trained);

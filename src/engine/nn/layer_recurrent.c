@@ -162,6 +162,21 @@ static ax_status close_recurrent(ax_builder *b, const ax_layer *l, const recurre
     return r->sequences ? reshape(b, 2, dim) : reshape(b, 1, &width);
 }
 
+/* Whole features, the same ones at every step, as Keras drops them. */
+static ax_status drop_inputs(ax_builder *b, const ax_layer *inner)
+{
+    const char *name = ax_build_name(b, "inputs");
+    ax_layer *drop;
+
+    if (ax_layer_get(inner, "dropout")->number == 0)
+        return AX_OK;
+    if (name == NULL)
+        return ax_nomem(b->err);
+    AX_TRY(ax_layer_make(b->work, "SpatialDropout1D", name, b->layer, &drop, b->err));
+    ax_layer_change(drop, "rate")->number = ax_layer_get(inner, "dropout")->number;
+    return ax_build_inside(b, drop, 0, NULL);
+}
+
 static ax_status build_recurrent(ax_builder *b, const ax_layer *l, const ax_layer *inner, int64_t directions)
 {
     recurrent r = {inner, directions, is_kind(inner, "LSTM") ? 4 : is_kind(inner, "GRU") ? 3 : 1,
@@ -173,6 +188,7 @@ static ax_status build_recurrent(ax_builder *b, const ax_layer *l, const ax_laye
     r.two_biases = r.gates == 3 && ax_layer_boolean(inner, "reset_after");
     AX_TRY(ax_build_float(b));
     AX_TRY(ax_build_plain(b));
+    AX_TRY(drop_inputs(b, inner));
     AX_TRY(add_kernel(b, &r, "kernel", "kernel_initializer", r.features, &weight[0]));
     AX_TRY(add_kernel(b, &r, "recurrent_kernel", "recurrent_initializer", r.units, &weight[1]));
     if (bias)
@@ -214,7 +230,6 @@ static ax_status check_recurrent(const ax_layer *l, ax_error *err)
 {
     AX_TRY(check_curve(l, "activation", err));
     AX_TRY(check_curve(l, "recurrent_activation", err));
-    AX_TRY(check_zero(l, "dropout", err));
     AX_TRY(check_zero(l, "recurrent_dropout", err));
     if (ax_layer_boolean(l, "go_backwards") && ax_layer_boolean(l, "return_sequences"))
         return ax_layer_fail(l, err, AX_ERR_UNSUPPORTED, "\"go_backwards\" with \"return_sequences\" is not supported");
