@@ -107,7 +107,7 @@ static int named_shape(const ax_layer *l, int64_t *dim)
                (size_t) (shape->count - keys[i].batch) * sizeof(*dim));
         return shape->count - keys[i].batch;
     }
-    if (!v->given)
+    if (!v->given || (l->kind->flags & AX_LAYER_TOKENS) != 0)
         return 0;
     dim[0] = v->integer[0];
     return 1;

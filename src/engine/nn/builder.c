@@ -17,6 +17,9 @@ typedef struct ax_fresh {
     ax_initializer init;
     double fan_in, fan_out;
     uint64_t stream; /* of the random numbers: the layer and the number of the weight in it */
+    int blocks;
+    int64_t first, count; /* of each block: what starts as `start` */
+    float start;
 } ax_fresh;
 
 ax_status ax_build_fail(ax_builder *b, ax_status status, const char *fmt, ...)
@@ -70,6 +73,26 @@ void ax_build_input(ax_builder *b, int i)
 {
     ax_build_resume(b, b->in[i]);
     b->at_in = i;
+}
+
+ax_status ax_build_inside(ax_builder *b, const ax_layer *inner, int n_in, const ax_flow *const *in)
+{
+    ax_builder outer = *b;
+    ax_flow here = ax_build_flow(b);
+    const ax_flow *fed[AX_MAX_LAYER_INPUTS] = {&here};
+
+    for (int i = 0; i < n_in; i++)
+        fed[i] = in[i];
+    b->layer = inner;
+    b->in = fed;
+    b->n_in = AX_MAX(n_in, 1);
+    ax_build_input(b, 0);
+    AX_TRY(inner->kind->build(b, inner));
+    b->layer = outer.layer;
+    b->in = outer.in;
+    b->n_in = outer.n_in;
+    b->at_in = outer.at_in;
+    return AX_OK;
 }
 
 /* ---- nodes and shapes ------------------------------------------------------------------------ */
@@ -234,7 +257,7 @@ static ax_status add_weight(ax_builder *b, const char *name, int rank, const int
         b->trainable += n;
     AX_TRY(ax_graph_add_weight(b->graph, full, AX_FLOAT, &shape, trainable, NULL, out, b->err));
     *fresh = (ax_fresh){b->fresh, *out, *init, fan_in, fan_out,
-                        (uint64_t) b->layer->index << 16 | (uint64_t) b->n_weights++};
+                        (uint64_t) b->layer->index << 16 | (uint64_t) b->n_weights++, 1, 0, 0, 0};
     b->fresh = fresh;
     return AX_OK;
 }
@@ -244,6 +267,18 @@ ax_status ax_build_weight(ax_builder *b, const char *name, int rank, const int64
 {
     return add_weight(b, name, rank, dim, ax_layer_boolean(b->layer, "trainable"), init, fan_in,
                       fan_out, out);
+}
+
+void ax_build_blocks(ax_builder *b, int blocks)
+{
+    b->fresh->blocks = blocks;
+}
+
+void ax_build_overlay(ax_builder *b, int64_t first, int64_t n, float v)
+{
+    b->fresh->first = first;
+    b->fresh->count = n;
+    b->fresh->start = v;
 }
 
 ax_status ax_build_statistic(ax_builder *b, const char *name, int64_t n, const ax_initializer *init,
@@ -290,13 +325,34 @@ ax_status ax_build_filled(ax_builder *b, const char *name, int64_t n, float v, i
     return ax_build_floats(b, name, 1, &n, data, out);
 }
 
+/* A matrix is what the last dimension says: rows of that many columns. */
+static ax_status fill_weight(ax_builder *b, const ax_fresh *f, uint64_t seed)
+{
+    const ax_value *v = &b->graph->value[f->value];
+    const ax_env *env = &b->graph->arena.env;
+    int64_t n = ax_shape_elements(&v->shape) / f->blocks;
+    bool is_filter = f->blocks == 1 && v->shape.rank > 2; /* (filters, ...): one row each */
+    int64_t columns = v->shape.rank < 1 ? 1 : is_filter ? n / v->shape.dim[0] : v->shape.dim[v->shape.rank - 1];
+
+    for (int i = 0; i < f->blocks; i++) {
+        float *out = (float *) v->data + i * n;
+        uint64_t stream = f->stream | (uint64_t) i << 48;
+
+        AX_TRY(ax_initializer_is_orthogonal(&f->init)
+                   ? ax_initializer_orthogonal(env, &f->init, seed, stream, n / columns, columns, out, b->err)
+                   : ax_initializer_fill(env, &f->init, seed, stream, f->fan_in, f->fan_out, n, out, b->err));
+        for (int64_t k = 0; k < f->count; k++)
+            out[f->first + k] = f->start;
+    }
+    return AX_OK;
+}
+
 ax_status ax_build_fill(ax_builder *b, uint64_t seed)
 {
     for (const ax_fresh *f = b->fresh; f != NULL; f = f->next) {
         ax_value *v = &b->graph->value[f->value];
 
-        AX_TRY(ax_initializer_fill(&b->graph->arena.env, &f->init, seed, f->stream, f->fan_in,
-                                   f->fan_out, ax_shape_elements(&v->shape), v->data, b->err));
+        AX_TRY(fill_weight(b, f, seed));
         v->filled = ax_tensor_bytes(v->type, &v->shape);
     }
     return AX_OK;

@@ -56,6 +56,12 @@ static drawing plan_scaled(const ax_initializer *i, double fan_in, double fan_ou
     return (drawing){i->shape, 0, i->shape == TRUNCATED ? sqrt(s) / TRUNCATED_SD : sqrt(s)};
 }
 
+/* What an orthogonal matrix begins with. */
+static drawing plan_orthogonal(const ax_initializer *i, double fan_in, double fan_out)
+{
+    return (drawing){NORMAL, 0, 1};
+}
+
 static const row rows[] = {
     {"glorot_uniform", "xavier_uniform", plan_scaled, 1, 0, FAN_AVG, UNIFORM, {NULL}},
     {"glorot_normal", "xavier_normal", plan_scaled, 1, 0, FAN_AVG, TRUNCATED, {NULL}},
@@ -64,6 +70,7 @@ static const row rows[] = {
     {"lecun_uniform", NULL, plan_scaled, 1, 0, FAN_IN, UNIFORM, {NULL}},
     {"lecun_normal", NULL, plan_scaled, 1, 0, FAN_IN, TRUNCATED, {NULL}},
     {"variance_scaling", NULL, plan_scaled, 1, 0, FAN_IN, TRUNCATED, {"scale", NULL, "mode"}},
+    {"orthogonal", NULL, plan_orthogonal, 1, 0, 0, NORMAL, {"gain", NULL, NULL}},
     {"zeros", "zero", plan_constant, 0, 0, 0, 0, {NULL}},
     {"ones", "one", plan_constant, 1, 0, 0, 0, {NULL}},
     {"constant", NULL, plan_constant, 0, 0, 0, 0, {"value", NULL, NULL}},
@@ -204,4 +211,68 @@ ax_status ax_initializer_fill(const ax_env *env, const ax_initializer *init, uin
         out[i] = d.shape == UNIFORM && d.a == d.b ? (float) d.a : (float) draw(&d, &rng);
     }
     return AX_OK;
+}
+
+/* ---- orthogonal matrices --------------------------------------------------------------------- */
+
+/* n vectors of m numbers: number i of vector j is at j * vector + i * number. */
+typedef struct vectors {
+    float *x;
+    int64_t n, m, vector, number;
+} vectors;
+
+/* Makes vector j as long as 1, and those behind it orthogonal to it. dot: room for n numbers. */
+static ax_status project_out(const ax_env *env, const vectors *v, int64_t j, double *dot, ax_error *err)
+{
+    const int64_t block = POLL_EVERY / (v->n - j) + 1;
+    double scale;
+
+    for (int64_t k = j; k < v->n; k++)
+        dot[k] = 0;
+    for (int64_t i = 0; i < v->m; i++) {
+        const float *x = v->x + i * v->number;
+        double xj = x[j * v->vector];
+
+        if (i % block == 0 && !ax_may_continue(env))
+            return ax_cancelled(err);
+        for (int64_t k = j; k < v->n; k++)
+            dot[k] += xj * x[k * v->vector];
+    }
+    scale = dot[j] > 0 ? 1 / dot[j] : 0;
+    for (int64_t i = 0; i < v->m; i++) {
+        float *x = v->x + i * v->number;
+        double xj = x[j * v->vector];
+
+        if (i % block == 0 && !ax_may_continue(env))
+            return ax_cancelled(err);
+        for (int64_t k = j + 1; k < v->n; k++)
+            x[k * v->vector] = (float) (x[k * v->vector] - xj * scale * dot[k]);
+        x[j * v->vector] = (float) (xj * sqrt(scale));
+    }
+    return AX_OK;
+}
+
+bool ax_initializer_is_orthogonal(const ax_initializer *init)
+{
+    return init->row->plan == plan_orthogonal;
+}
+
+/* Gram and Schmidt twice: once leaves an error as large as the matrix is badly conditioned. */
+ax_status ax_initializer_orthogonal(const ax_env *env, const ax_initializer *init, uint64_t seed, uint64_t stream,
+                                    int64_t rows, int64_t columns, float *out, ax_error *err)
+{
+    vectors v = rows < columns ? (vectors){out, rows, columns, columns, 1} : (vectors){out, columns, rows, 1, columns};
+    ax_status status = ax_initializer_fill(env, init, seed, stream, 1, 1, rows * columns, out, err);
+    double *dot;
+
+    AX_TRY(status);
+    dot = ax_alloc(env, (size_t) v.n * sizeof(*dot));
+    if (dot == NULL)
+        return ax_nomem(err);
+    for (int64_t j = 0; status == AX_OK && j < 2 * v.n; j++)
+        status = project_out(env, &v, j % v.n, dot, err);
+    ax_free(env, dot);
+    for (int64_t i = 0; init->a != 1 && i < rows * columns; i++)
+        out[i] *= (float) init->a;
+    return status;
 }

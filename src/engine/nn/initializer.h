@@ -36,4 +36,10 @@ ax_status ax_initializer_fill(const ax_env *env, const ax_initializer *init, uin
                               uint64_t stream, double fan_in, double fan_out, int64_t n, float *out,
                               ax_error *err);
 
+/* Orthogonal: a matrix, rows of columns, whose rows (or columns, if they are fewer) are orthogonal and as long as
+ * "gain" says: the Q of a normal matrix (Saxe et al. 2013). */
+bool ax_initializer_is_orthogonal(const ax_initializer *init);
+ax_status ax_initializer_orthogonal(const ax_env *env, const ax_initializer *init, uint64_t seed, uint64_t stream,
+                                    int64_t rows, int64_t columns, float *out, ax_error *err);
+
 #endif /* AX_INITIALIZER_H */

@@ -16,7 +16,8 @@
 static const ax_layer_kind *const families[] = {
     ax_layers_dense, ax_layers_conv,       ax_layers_pool,       ax_layers_shape,
     ax_layers_norm,  ax_layers_preprocess, ax_layers_regularize, ax_layers_padding,
-    ax_layers_merge, ax_layers_attention,  ax_layers_activation,
+    ax_layers_merge, ax_layers_attention,  ax_layers_sequence,   ax_layers_recurrent,
+    ax_layers_activation,
 };
 
 /* What every layer may say. */
@@ -98,6 +99,13 @@ const ax_layer_value *ax_layer_get(const ax_layer *l, const char *key)
 int64_t ax_layer_integer(const ax_layer *l, const char *key)
 {
     return ax_layer_get(l, key)->integer[0];
+}
+
+ax_layer_value *ax_layer_change(ax_layer *l, const char *key)
+{
+    int number;
+
+    return find_key(l->kind, key, &number) == NULL ? NULL : &l->value[number];
 }
 
 bool ax_layer_boolean(const ax_layer *l, const char *key)
@@ -345,7 +353,7 @@ static const read_fn read_of_kind[] = {
     [AX_KEY_SHAPE] = read_shape,             [AX_KEY_NUMBERS] = read_numbers,
     [AX_KEY_ACTIVATION] = read_activation,   [AX_KEY_INITIALIZER] = read_initializer,
     [AX_KEY_UNUSED] = read_unused,           [AX_KEY_IGNORED] = read_ignored,
-    [AX_KEY_LINKS] = read_ignored,
+    [AX_KEY_LINKS] = read_ignored,           [AX_KEY_LAYER] = read_ignored, /* read_inner does */
 };
 
 /* ---- a config -------------------------------------------------------------------------------- */
@@ -448,23 +456,72 @@ static ax_status check_inputs(const ax_layer *l, ax_error *err)
     return l->n_in < least ? too_few_inputs(l, least, most, err) : AX_OK;
 }
 
+static ax_status default_values(ax_arena *a, ax_layer *l, ax_error *err)
+{
+    size_t n = (size_t) (key_count(l->kind->key) + key_count(common_keys));
+
+    l->value = ax_arena_array(a, n, sizeof(*l->value));
+    return l->value == NULL ? ax_nomem(err) : set_defaults(a, l->kind, l->value, err);
+}
+
+ax_status ax_layer_make(ax_arena *a, const char *kind, const char *name, const ax_layer *outer, ax_layer **out,
+                        ax_error *err)
+{
+    ax_layer *l = ax_arena_alloc(a, sizeof(*l));
+
+    if (l == NULL)
+        return ax_nomem(err);
+    *l = (ax_layer){.kind = ax_layer_kind_find(kind), .name = name, .index = outer->index};
+    if (l->kind == NULL)
+        return ax_layer_fail(outer, err, AX_ERR_INTERNAL, "there is no %s", kind);
+    AX_TRY(default_values(a, l, err));
+    ax_layer_change(l, "trainable")->boolean = ax_layer_boolean(outer, "trainable");
+    *out = l;
+    return AX_OK;
+}
+
+/* The layer that stands in a config. It is named after the one around it. */
+static ax_status read_inner(ax_arena *a, const ax_layer *l, ax_layer_value *v, ax_error *err)
+{
+    ax_layer_json json = {0};
+    const ax_layer_kind *kind;
+    ax_layer *inner;
+
+    AX_TRY(ax_layer_json_read(v->json, l->index, &json, err));
+    kind = ax_layer_kind_find(json.type);
+    if (kind == NULL)
+        return unknown_layer(json.type, l->index, err);
+    if (kind->flags & (AX_LAYER_INPUT | AX_LAYER_WRAPS) || (kind->flags >> 8 & 255) > 1)
+        return ax_layer_fail(l, err, AX_ERR_UNSUPPORTED, "it cannot be around a layer %s", kind->name);
+    AX_TRY(ax_layer_make(a, kind->name, ax_arena_printf(a, "%s/%s", l->name, "layer"), l, &inner, err));
+    if (inner->name == NULL)
+        return ax_nomem(err);
+    AX_TRY(read_config(inner, inner->value, json.config, err));
+    if (!ax_layer_boolean(l, "trainable"))
+        ax_layer_change(inner, "trainable")->boolean = false;
+    AX_TRY(check_required(inner, err));
+    v->layer = inner;
+    return inner->kind->check != NULL ? inner->kind->check(inner, err) : AX_OK;
+}
+
+static ax_status read_inners(ax_arena *a, ax_layer *l, ax_error *err)
+{
+    for (int i = 0; l->kind->key[i].name != NULL; i++)
+        if (l->kind->key[i].kind == AX_KEY_LAYER && l->value[i].given)
+            AX_TRY(read_inner(a, l, &l->value[i], err));
+    return AX_OK;
+}
+
 static ax_status read_layer(ax_arena *a, const ax_layer_json *json, int i, ax_layer *l,
                             ax_error *err)
 {
-    ax_layer_value *value;
-    size_t n;
-
     *l = (ax_layer){ax_layer_kind_find(json->type), json->name, NULL, i, json->n_in, json->in};
     if (l->kind == NULL)
         return unknown_layer(json->type, json->position, err);
-    n = (size_t) (key_count(l->kind->key) + key_count(common_keys));
-    value = ax_arena_array(a, n, sizeof(*value));
-    if (value == NULL)
-        return ax_nomem(err);
-    AX_TRY(set_defaults(a, l->kind, value, err));
-    AX_TRY(read_config(l, value, json->config, err));
-    l->value = value;
+    AX_TRY(default_values(a, l, err));
+    AX_TRY(read_config(l, l->value, json->config, err));
     AX_TRY(check_required(l, err));
+    AX_TRY(read_inners(a, l, err));
     if ((l->kind->flags & AX_LAYER_INPUT) != 0 && i > 0)
         return ax_layer_fail(l, err, AX_ERR_INVALID, "it can only be the first layer");
     AX_TRY(check_inputs(l, err));

@@ -55,6 +55,7 @@ typedef enum ax_key_kind {
     AX_KEY_NUMBERS,     /* a number, or an array of numbers: read by ax_layer_numbers */
     AX_KEY_ACTIVATION,  /* `text` is the default */
     AX_KEY_INITIALIZER, /* `text` is the default */
+    AX_KEY_LAYER,       /* a layer of its own, as the list writes one */
     AX_KEY_LINKS,       /* names of layers: network_links.c has read them */
     AX_KEY_UNUSED,      /* what would ask for something that is not done here: only null or false */
     AX_KEY_IGNORED      /* what changes nothing here */
@@ -79,6 +80,7 @@ typedef struct ax_layer_value {
     const char *text;
     const ax_activation *activation; /* NULL: linear */
     ax_initializer initializer;
+    ax_layer *layer;     /* NULL unless given */
     const ax_json *json; /* NULL unless given */
 } ax_layer_value;
 
@@ -87,7 +89,9 @@ typedef struct ax_layer_value {
 enum {
     AX_LAYER_PLANES = 1 << 0, /* works on planes of channels (`rank` dimensions) */
     AX_LAYER_PLAIN = 1 << 1,  /* takes the elements in their logical order */
-    AX_LAYER_INPUT = 1 << 2   /* says something of the input, computes nothing */
+    AX_LAYER_INPUT = 1 << 2,  /* says something of the input, computes nothing */
+    AX_LAYER_TOKENS = 1 << 3, /* its "input_dim" counts tokens, it is not the width of a row */
+    AX_LAYER_WRAPS = 1 << 4   /* is around another layer */
 };
 
 /* As a part of flags: how many layers may feed it, each number up to AX_MAX_LAYER_INPUTS. Without it,
@@ -109,7 +113,7 @@ typedef struct ax_layer_kind {
 struct ax_layer {
     const ax_layer_kind *kind;
     const char *name;
-    const ax_layer_value *value; /* of the kind's keys, then of the common ones */
+    ax_layer_value *value; /* of the kind's keys, then of the common ones */
     int index;                   /* within the network */
     int n_in;                    /* what feeds it: layers before it, or AX_NETWORK_INPUT */
     const int *in;
@@ -124,7 +128,8 @@ typedef struct ax_network {
 /* The families (layer_*.c). */
 extern const ax_layer_kind ax_layers_dense[], ax_layers_conv[], ax_layers_pool[], ax_layers_shape[],
     ax_layers_norm[], ax_layers_activation[], ax_layers_preprocess[], ax_layers_regularize[],
-    ax_layers_padding[], ax_layers_merge[], ax_layers_attention[];
+    ax_layers_padding[], ax_layers_merge[], ax_layers_attention[], ax_layers_sequence[],
+    ax_layers_recurrent[];
 
 int ax_layer_kind_count(void);
 const ax_layer_kind *ax_layer_kind_at(int i);
@@ -133,6 +138,13 @@ const ax_layer_kind *ax_layer_kind_find(const char *name); /* by name or alias; 
 /* Reads every layer's config by the table. Everything lives in the arena. */
 ax_status ax_network_read(ax_arena *a, const char *text, size_t len, ax_network *out,
                           ax_error *err);
+
+/* A layer of the kind of this name with the defaults of all keys, for a layer that is made of others; its numbers are
+ * those of `outer`, and it is trainable if that is. */
+ax_status ax_layer_make(ax_arena *a, const char *kind, const char *name, const ax_layer *outer, ax_layer **out,
+                        ax_error *err);
+/* The value of a key of such a layer, to be changed. */
+ax_layer_value *ax_layer_change(ax_layer *l, const char *key);
 
 /* The value of a key that the layer's kind has; never NULL for those. */
 const ax_layer_value *ax_layer_get(const ax_layer *l, const char *key);
@@ -213,6 +225,9 @@ const char *ax_build_name(ax_builder *b, const char *suffix);
 /* "(30, 30, 32)": the logical shape, for messages. */
 const char *ax_build_shape_text(const ax_builder *b, char *buf, size_t size);
 
+/* Adds the nodes of a layer within the one at work; NULL for inputs: it is fed by the value so far. */
+ax_status ax_build_inside(ax_builder *b, const ax_layer *inner, int n_in, const ax_flow *const *in);
+
 /* The value so far, to come back to. */
 ax_flow ax_build_flow(const ax_builder *b);
 void ax_build_resume(ax_builder *b, const ax_flow *f);
@@ -235,6 +250,10 @@ ax_status ax_build_weight(ax_builder *b, const char *name, int rank, const int64
                           const ax_initializer *init, double fan_in, double fan_out, int *out);
 ax_status ax_build_statistic(ax_builder *b, const char *name, int64_t n, const ax_initializer *init,
                              int *out);
+/* The weight made last is `blocks` matrices behind one another, each initialised for itself. */
+void ax_build_blocks(ax_builder *b, int blocks);
+/* n elements of each of its blocks, from `first` on, start as v whatever the initializer says. */
+void ax_build_overlay(ax_builder *b, int64_t first, int64_t n, float v);
 /* A tensor that never changes and is no parameter. */
 ax_status ax_build_floats(ax_builder *b, const char *name, int rank, const int64_t *dim,
                           const float *data, int *out);

@@ -83,7 +83,7 @@ static ax_status check_name(const char *name, int i, ax_error *err)
     return AX_OK;
 }
 
-static ax_status read_layer(const ax_json *v, int i, ax_layer_json *out, ax_error *err)
+ax_status ax_layer_json_read(const ax_json *v, int i, ax_layer_json *out, ax_error *err)
 {
     const ax_json *class_name = ax_json_get(v, "class_name"), *config = NULL, *name;
 
@@ -210,7 +210,7 @@ ax_status ax_network_json_read(ax_arena *a, const char *text, size_t len, ax_net
     if (net.layer == NULL)
         return ax_nomem(err);
     for (int i = 0; i < net.n; i++)
-        AX_TRY(read_layer(list->item[i], i, &net.layer[i], err));
+        AX_TRY(ax_layer_json_read(list->item[i], i, &net.layer[i], err));
     AX_TRY(name_layers(a, &net, err));
     AX_TRY(ax_network_json_link(a, functional, &net, err));
     *out = net;

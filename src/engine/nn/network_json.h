@@ -36,6 +36,10 @@ typedef struct ax_layer_json {
     const int *in;          /* the layers that feed it, all of them before it; or AX_NETWORK_INPUT */
 } ax_layer_json;
 
+/* One layer in any of the notations, of a list (then i is its place in it) or within a config. Fills type, name and
+ * config; the name is NULL when none is written. */
+ax_status ax_layer_json_read(const ax_json *v, int i, ax_layer_json *out, ax_error *err);
+
 /* The layers in an order in which they can be computed: the written one where that is possible. The last one is the
  * network's output, and every other one has a part in it. */
 typedef struct ax_network_json {
