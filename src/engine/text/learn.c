@@ -96,7 +96,7 @@ static ax_status make_room(ax_tokenizer_learner *l, ax_error *err)
     return AX_OK;
 }
 
-static ax_status count_word(ax_tokenizer_learner *l, const char *s, size_t n, ax_error *err)
+ax_status ax_learn_count(ax_tokenizer_learner *l, const char *s, size_t n, int64_t times, ax_error *err)
 {
     size_t at;
 
@@ -113,7 +113,7 @@ static ax_status count_word(ax_tokenizer_learner *l, const char *s, size_t n, ax
         l->word[l->count] = (ax_counted){copy, 0};
         l->slot[at] = (int32_t) ++l->count;
     }
-    l->word[l->slot[at] - 1].count++;
+    l->word[l->slot[at] - 1].count += times;
     return AX_OK;
 }
 
@@ -175,7 +175,7 @@ static ax_status count_pieces(ax_tokenizer_learner *l, const ax_pieces *p, ax_er
     for (size_t i = 0, at = 0; i < p->count; at = p->end[i++]) {
         if (i % 1024 == 1023 && !ax_may_continue(&l->env))
             return ax_cancelled(err);
-        AX_TRY(count_word(l, p->text.data + at, p->end[i] - at, err));
+        AX_TRY(ax_learn_count(l, p->text.data + at, p->end[i] - at, 1, err));
     }
     return AX_OK;
 }

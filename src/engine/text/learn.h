@@ -23,6 +23,8 @@ struct ax_tokenizer_learner {
 
 /* Adds the tokens that pairs make of l's words to the vocabulary and, for BPE, the merges; writes both as JSON. */
 ax_status ax_learn_pairs(ax_tokenizer_learner *l, ax_text *vocabulary, ax_text *merges, ax_error *err);
+/* A word that was seen; long ones are not counted. */
+ax_status ax_learn_count(ax_tokenizer_learner *l, const char *s, size_t n, int64_t times, ax_error *err);
 /* By count, the most frequent first, then by bytes. */
 void ax_counted_sort(ax_counted *c, size_t n);
 
