@@ -206,6 +206,30 @@ static void test_pairs(void)
     ax_tokenizer_free(t);
 }
 
+/* Steps that double a text again and again, and a text that spells a special token. */
+static void test_hostile(void)
+{
+    static const char *const texts[] = {"[PAD] [PAD] [PAD] [PAD]"};
+    char json[4096] = "{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [";
+    ax_tokenizer *t = NULL;
+    size_t count = 0;
+    ax_error err;
+
+    for (int i = 0; i < 40; i++)
+        snprintf(json + strlen(json), sizeof(json) - strlen(json),
+                 "%s{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"aa\"}", i > 0 ? ", " : "");
+    snprintf(json + strlen(json), sizeof(json) - strlen(json),
+             "]}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}}");
+    unit_status(ax_tokenizer_read_json(unit_env(), json, strlen(json), &t, &err), AX_OK, &err, "forty doublings");
+    unit_status(ax_tokenizer_encode(t, "a", 1, NULL, 0, &count, &err), AX_ERR_LIMIT, &err, "are stopped");
+    ax_tokenizer_free(t);
+    t = NULL;
+    unit_status(learn(unit_env(), (ax_tokenizer_options){AX_TOKENIZER_BPE, 300, 1, false}, texts, 1, &t, &err), AX_OK,
+                &err, "texts that say [PAD]");
+    unit_check(strstr(tokens(t, "[PAD]", 5), "[PAD]") == NULL, "do not become padding");
+    ax_tokenizer_free(t);
+}
+
 static void test_long(void)
 {
     static const char *const texts[] = {"aaaaaaaaaaaaaaaaaaaaaaaa"};
@@ -258,6 +282,7 @@ int main(void)
     test_read();
     test_bpe_against_plain();
     test_pairs();
+    test_hostile();
     test_long();
     test_failures();
     return unit_done();

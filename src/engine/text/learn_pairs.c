@@ -286,6 +286,8 @@ static ax_status merge_pair(trainer *t, pair p)
 
     if (whole == NULL)
         return ax_nomem(t->err);
+    if (strcmp(whole, "[PAD]") == 0 || strcmp(whole, "[UNK]") == 0)
+        return AX_OK; /* a text cannot spell these */
     AX_TRY(name(t, whole, &id));
     if (!inside) {
         char *both = ax_arena_printf(&t->arena, "%s %s", left, right);

@@ -3,7 +3,8 @@
  */
 #include "text/parts.h"
 
-#define STEPS_MAX 64
+#define STEPS_MAX  64
+#define STRING_MAX 64 /* bytes that a step puts in */
 
 static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -117,6 +118,8 @@ static ax_status read_split(const ax_json *json, const char *type, ax_step *s, a
 /* Strings of a step live as long as the JSON; t keeps copies. */
 static ax_status keep(ax_tokenizer *t, ax_step *s, ax_error *err)
 {
+    if ((s->string != NULL && strlen(s->string) > STRING_MAX) || (s->other != NULL && strlen(s->other) > STRING_MAX))
+        return ax_fail(err, AX_ERR_LIMIT, "string of a tokenizer's step is longer than %d bytes", STRING_MAX);
     if (s->string != NULL && (s->string = ax_arena_strdup(&t->arena, s->string)) == NULL)
         return ax_nomem(err);
     if (s->other != NULL && (s->other = ax_arena_strdup(&t->arena, s->other)) == NULL)

@@ -3,6 +3,8 @@
  */
 #include "text/parts.h"
 
+#define GROWTH_MAX 100 /* of a text by its steps: hostile ones could double it again and again */
+
 static ax_status encode_pieces(const ax_tokenizer *t, const ax_pieces *p, ax_ids *out, ax_error *err)
 {
     static ax_status (*const model[])(const ax_tokenizer *, const char *, size_t, ax_ids *, ax_error *) = {
@@ -19,6 +21,8 @@ static ax_status encode_pieces(const ax_tokenizer *t, const ax_pieces *p, ax_ids
 /* From valid UTF-8 in *p, as one piece, to pieces in *p. */
 static ax_status take_steps(const ax_tokenizer *t, ax_pieces *p, bool first, ax_error *err)
 {
+    size_t len = p->text.len;
+
     for (int i = 0; i < t->n_before + t->n_split; i++) {
         ax_status status;
         ax_pieces out;
@@ -32,6 +36,8 @@ static ax_status take_steps(const ax_tokenizer *t, ax_pieces *p, bool first, ax_
         }
         if (status == AX_OK && out.text.failed)
             status = ax_nomem(err);
+        if (status == AX_OK && out.text.len / GROWTH_MAX > len)
+            status = ax_fail(err, AX_ERR_LIMIT, "tokenizer's steps make more than %d times the text", GROWTH_MAX);
         ax_pieces_free(p);
         *p = out;
         if (status != AX_OK || p->text.len == 0)

@@ -10,7 +10,7 @@
  *     ax_tokenizer_encode                       a text         -> ids
  *
  * Learned tokenizers have [PAD] = 0 and [UNK] = 1. These two are never found in a text: a text that says "[PAD]" is
- * spelled like any other.
+ * spelled like any other. (WORD is the exception: a caller's word "[PAD]" has that number.)
  */
 #ifndef AX_TOKENIZER_H
 #define AX_TOKENIZER_H
