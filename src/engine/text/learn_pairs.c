@@ -30,6 +30,7 @@ typedef struct trainer {
     ax_error *err;
     ax_arena arena;
     ax_vocabulary vocabulary;
+    int32_t newest; /* symbol that is being merged; -1 at first: pairs without it are noted with the word already */
     int32_t next, **symbol, *length; /* of each word */
     pair *pairs;
     int32_t n_pairs, cap;
@@ -150,7 +151,8 @@ static ax_status count(trainer *t, int32_t word, int32_t i, int by)
     }
     p = &t->pairs[t->slot[at] - 1];
     p->count += by * t->l->word[word].count;
-    if (by > 0 && (p->places == NULL || p->places->word != word)) {
+    if (by > 0 && (t->newest < 0 || left == t->newest || right == t->newest) &&
+        (p->places == NULL || p->places->word != word)) {
         place *new = ax_arena_alloc(&t->arena, sizeof(*new));
 
         if (new == NULL)
@@ -289,6 +291,7 @@ static ax_status merge_pair(trainer *t, pair p)
     if (strcmp(whole, "[PAD]") == 0 || strcmp(whole, "[UNK]") == 0)
         return AX_OK; /* a text cannot spell these */
     AX_TRY(name(t, whole, &id));
+    t->newest = id;
     if (!inside) {
         char *both = ax_arena_printf(&t->arena, "%s %s", left, right);
 
@@ -338,6 +341,7 @@ static ax_status train(trainer *t)
     ax_vocabulary_put(&t->vocabulary, "[PAD]", 0);
     ax_vocabulary_put(&t->vocabulary, "[UNK]", 1);
     t->next = 2;
+    t->newest = -1;
     t->symbol = ax_zalloc(&t->l->env, n * sizeof(*t->symbol));
     t->length = ax_zalloc(&t->l->env, n * sizeof(*t->length));
     if (t->symbol == NULL || t->length == NULL)
