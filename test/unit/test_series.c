@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "series/figures.h"
 #include "series/series.h"
 
 static const double air[144] = {
@@ -77,8 +78,60 @@ static void test_sweeps(void)
     unit_status(ax_smooth_fit(unit_env_cancel_at(5), air, 115, &form, &m, &err), AX_ERR_CANCELLED, NULL, "cancelled");
 }
 
+static void test_baselines(void)
+{
+    static const double y[4] = {1, 2, 3, 7}, want[4][3] = {{7, 7, 7}, {3, 7, 3}, {9, 11, 13}, {3.25, 3.25, 3.25}};
+    double value[3];
+    ax_error err;
+
+    for (int b = 0; b < 4; b++) {
+        unit_status(ax_baseline_forecast(y, 4, (ax_baseline) b, 2, 3, value, &err), AX_OK, &err, "baseline %d", b);
+        unit_same(value, want[b], sizeof(value), "forecasts what it should");
+    }
+    unit_status(ax_baseline_forecast(y, 4, AX_BASELINE_SEASONAL_NAIVE, 5, 3, value, &err), AX_ERR_INVALID, NULL,
+                "a period longer than the series");
+    unit_status(ax_baseline_forecast(y, 1, AX_BASELINE_DRIFT, 1, 3, value, &err), AX_ERR_INVALID, NULL, "one row");
+}
+
+static void test_figures(void)
+{
+    static const double a[4] = {1, 2, 0, NAN}, f[4] = {2, 2, 0, 1}, low[4] = {1.5, 1, -1, 0}, up[4] = {3, 3, 1, 2};
+    ax_series_figures g;
+
+    ax_series_score(a, f, low, up, 4, 0.8, ax_series_scale(a, 3, 1), &g);
+    unit_is_int(g.n, 3, "a missing value is left out");
+    unit_near(g.mae, 1.0 / 3, 1e-12, "mae");
+    unit_near(g.rmse, sqrt(1.0 / 3), 1e-12, "rmse");
+    unit_near(g.smape, 200.0 / 9, 1e-12, "smape");
+    unit_near(g.mase, 1.0 / 4.5, 1e-12, "mase");
+    unit_near(g.coverage, 2.0 / 3, 1e-12, "coverage");
+    unit_near(g.pinball, ((0.9 * 0.5 + 0.1 + 0.1) / 3 + (0.1 * 2 + 0.1 + 0.1) / 3) / 2, 1e-12, "pinball");
+    unit_near(ax_series_scale(a, 3, 2), 1, 1e-12, "the scale of a season");
+    unit_check(isnan(ax_series_scale(a, 3, 3)), "none for a period as long as the series");
+}
+
+static void test_windows(void)
+{
+    static const float x[12] = {0, 1, 10, 11, 20, 21, 30, 31, 40, 41, 50, 51}, want[4] = {20, 21, 30, 31},
+                       next[2] = {41, 51};
+    ax_windows w = {x, 6, 2, 1, 2, 2, 2};
+    float in[4], out[2];
+
+    unit_is_int(ax_windows_count(&w), 2, "two windows");
+    ax_windows_copy(&w, 1, in, out);
+    unit_same(in, want, sizeof(in), "the second one's rows");
+    unit_same(out, next, sizeof(out), "and targets");
+    w.window = 5;
+    unit_is_int(ax_windows_count(&w), 0, "too long a window");
+    w.horizon = INT64_MAX;
+    unit_is_int(ax_windows_count(&w), 0, "an absurd horizon");
+}
+
 int main(void)
 {
+    test_baselines();
+    test_figures();
+    test_windows();
     test_air();
     test_edges();
     test_sweeps();

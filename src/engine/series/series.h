@@ -40,8 +40,8 @@ typedef struct ax_smooth {
     double now_level, now_trend; /* behind the newest row */
     double *now_season;          /* (period) by row, as season */
     int64_t n;                   /* rows used */
-    double sse, aic, aicc;       /* of the one-step errors; by statsmodels' formulas, aicc infinite when n is too small */
-    double sigma;                /* standard deviation of the one-step errors, by degrees of freedom where there are any */
+    double sse, aic, aicc;       /* of one-step errors, as statsmodels has them; aicc may be infinite */
+    double sigma;                /* standard deviation of the one-step errors, by degrees of freedom */
 } ax_smooth;
 
 /* Of a longer series only the newest rows are used: so many, or four periods if that is more. */

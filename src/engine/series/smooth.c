@@ -10,7 +10,8 @@ static ax_status check(const double *y, int64_t n, const ax_smooth_form *f, ax_e
     if (f->damped && !f->trend)
         return ax_fail(err, AX_ERR_INVALID, "only a trend can be damped");
     if (n < (f->trend ? 4 : 3) || (f->seasonal && n / 2 < f->period))
-        return ax_fail(err, AX_ERR_INVALID, "a series of %lld rows is too short for exponential smoothing", (long long) n);
+        return ax_fail(err, AX_ERR_INVALID, "a series of %lld rows is too short for exponential smoothing",
+                       (long long) n);
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(y[i]))
             return ax_fail(err, AX_ERR_NUMERIC, "row %lld of the series is not a finite number", (long long) i + 1);
