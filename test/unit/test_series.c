@@ -127,8 +127,33 @@ static void test_windows(void)
     unit_is_int(ax_windows_count(&w), 0, "an absurd horizon");
 }
 
+static void test_choice(void)
+{
+    static double noise[1000000];
+    ax_smooth *m = NULL;
+    double sd[20];
+    ax_error err;
+
+    if (!unit_status(ax_smooth_choose(unit_env(), air, 115, 12, &m, &err), AX_OK, &err, "a form is chosen"))
+        return;
+    unit_check(m->form.seasonal == AX_SMOOTH_MUL && m->form.trend == AX_SMOOTH_ADD, "passengers multiply");
+    unit_status(ax_smooth_spread(m, 20, sd, &err), AX_ERR_UNSUPPORTED, NULL, "no formula for that");
+    ax_smooth_free(m);
+    m = NULL;
+    for (int i = 0; i < AX_COUNT(noise); i++)
+        noise[i] = 5 + (double) unit_normal();
+    if (!unit_status(ax_smooth_choose(unit_env(), noise, AX_COUNT(noise), 1, &m, &err), AX_OK, &err, "a million rows"))
+        return;
+    unit_check(m->form.trend == AX_SMOOTH_NONE && m->alpha < 0.05, "noise has no trend");
+    unit_status(ax_smooth_spread(m, 20, sd, &err), AX_OK, &err, "its errors");
+    unit_near(sd[0], 1, 0.03, "have their deviation");
+    unit_near(sd[19], m->sigma * sqrt(1 + 19 * m->alpha * m->alpha), 1e-9, "and spread by the formula");
+    ax_smooth_free(m);
+}
+
 int main(void)
 {
+    test_choice();
     test_baselines();
     test_figures();
     test_windows();

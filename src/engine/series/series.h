@@ -58,8 +58,14 @@ typedef struct ax_smooth {
 ax_status ax_smooth_fit(const ax_env *env, const double *y, int64_t n, const ax_smooth_form *form, ax_smooth **out,
                         ax_error *err);
 
+/* The form of least AICc with an additive trend, damped or not, or none, and any season of that period (1: none) that
+ * the rows allow. A multiplicative trend can grow beyond all measure and is not tried. */
+ax_status ax_smooth_choose(const ax_env *env, const double *y, int64_t n, int period, ax_smooth **out, ax_error *err);
 /* Forecasts of the next h steps. */
 ax_status ax_smooth_forecast(const ax_smooth *m, int h, double *value, ax_error *err);
+/* Standard deviations of the errors of the next h forecasts, by the state space of the additive forms; of others:
+ * AX_ERR_UNSUPPORTED. */
+ax_status ax_smooth_spread(const ax_smooth *m, int h, double *sd, ax_error *err);
 void ax_smooth_free(ax_smooth *m);
 
 #endif /* AX_SERIES_H */

@@ -173,3 +173,66 @@ void ax_smooth_free(ax_smooth *m)
     ax_arena_free(&m->arena);
     ax_free(&env, m);
 }
+
+ax_status ax_smooth_spread(const ax_smooth *m, int h, double *sd, ax_error *err)
+{
+    double sum = 1, damp = 1, reach = 0;
+
+    if (h < 1 || h > AX_SMOOTH_MAX_HORIZON)
+        return ax_fail(err, AX_ERR_INVALID, "a horizon of %d steps is out of range", h);
+    if (ax_smooth_multiplies(&m->form))
+        return ax_fail(err, AX_ERR_UNSUPPORTED, "a multiplicative trend or season has no formula for its intervals");
+    for (int j = 1; j <= h; j++) {
+        double c;
+
+        sd[j - 1] = m->sigma * sqrt(sum);
+        damp *= m->phi;
+        reach += damp;
+        c = m->alpha + m->alpha * m->beta * reach;
+        if (m->form.seasonal && j % m->form.period == 0)
+            c += m->gamma;
+        sum += c * c;
+    }
+    return AX_OK;
+}
+
+/* A form that the values or the number of rows forbid is passed over. */
+static ax_status try_form(const ax_env *env, const double *y, int64_t n, const ax_smooth_form *f, ax_smooth **best,
+                          ax_error *err)
+{
+    ax_smooth *m = NULL;
+    ax_status status = ax_smooth_fit(env, y, n, f, &m, err);
+
+    if (status == AX_ERR_NOMEM || status == AX_ERR_CANCELLED)
+        return status;
+    if (m == NULL)
+        return AX_OK;
+    if (*best == NULL || m->aicc < (*best)->aicc) {
+        ax_smooth_free(*best);
+        *best = m;
+    } else {
+        ax_smooth_free(m);
+    }
+    return AX_OK;
+}
+
+ax_status ax_smooth_choose(const ax_env *env, const double *y, int64_t n, int period, ax_smooth **out, ax_error *err)
+{
+    ax_smooth_form plain = {.period = 1};
+    ax_smooth *best = NULL;
+    ax_status status = check(y, n, &plain, err);
+
+    for (int i = 0; i < 9 && status == AX_OK; i++) {
+        ax_smooth_form f = {i % 3 > 0 ? AX_SMOOTH_ADD : AX_SMOOTH_NONE, (ax_smooth_kind) (i / 3), i % 3 == 2, period};
+
+        if (f.seasonal == AX_SMOOTH_NONE || period > 1)
+            status = try_form(env, y, n, &f, &best, err);
+    }
+    if (status == AX_OK && best == NULL)
+        status = ax_fail(err, AX_ERR_NUMERIC, "exponential smoothing does not fit this series");
+    if (status == AX_OK)
+        *out = best;
+    else
+        ax_smooth_free(best);
+    return status;
+}
