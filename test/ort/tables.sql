@@ -42,3 +42,21 @@ CREATE FUNCTION sample(name text) RETURNS text LANGUAGE sql AS $$
       format('{ type: "string", dims: [%s, 1], data: %s }', count(*), json_agg(coalesce(town, '') ORDER BY n)),
       format('{ type: "float32", dims: [%s, 1], data: [%s] }', count(*), string_agg(coalesce(open::int::text, 'NaN'), ', ' ORDER BY n))),
     string_agg(array_to_string(aiaas_predict_vector(name, q), ', '), ', ' ORDER BY n)) FROM question q $$;
+
+-- Recurrent networks, over sequences of 12 tokens: Embedding, then each kind of layer, in both directions too.
+CREATE TABLE walk AS
+  SELECT i, ARRAY(SELECT ((i * 31 + k * k * 7) % 9)::real FROM generate_series(1, 12) k) AS token, i % 2 AS odd
+    FROM generate_series(1, 60) i;
+CREATE FUNCTION learn_walk(name text, layer text) RETURNS void LANGUAGE sql AS $$
+  SELECT aiaas_train(name, 'SELECT token, odd FROM walk ORDER BY i', 'odd', options => '{"epochs": 2}', layers =>
+    ('[{"Embedding": {"input_dim": 9, "output_dim": 5}}, ' || layer || ', {"Dense": {"units": 2, "activation": "softmax"}}]')::jsonb) $$;
+SELECT learn_walk('lstm', '{"LSTM": {"units": 7}}');
+SELECT learn_walk('gru', '{"GRU": {"units": 7}}');
+SELECT learn_walk('gru_before', '{"GRU": {"units": 7, "reset_after": false}}');
+SELECT learn_walk('rnn', '{"SimpleRNN": {"units": 7}}');
+SELECT learn_walk('both_ways', '{"Bidirectional": {"layer": {"LSTM": {"units": 6, "return_sequences": true}}}},
+  {"Bidirectional": {"layer": {"GRU": {"units": 4}}, "merge_mode": "mul"}}');
+CREATE FUNCTION sample_walk(name text) RETURNS text LANGUAGE sql AS $$
+  SELECT format('module.exports = { inputs: [{ type: "float32", dims: [%s, 12], data: [%s] }], output: [%s] };', count(*),
+    string_agg(array_to_string(token, ', '), ', ' ORDER BY i),
+    string_agg(array_to_string(aiaas_predict_vector(name, token), ', '), ', ' ORDER BY i)) FROM walk $$;

@@ -88,27 +88,40 @@ static int list_curves(const recurrent *r, const char **curve)
     return n;
 }
 
-/* Output 0 of the node are all steps, output 1 the last state. */
+static ax_status transpose(ax_builder *b, const char *suffix, int n, const int64_t *perm)
+{
+    ax_attr attr = ax_attr_is("perm", n, perm);
+
+    return ax_build_node(b, "Transpose", suffix, 0, NULL, 1, &attr);
+}
+
+/*
+ * Output 0 of the node are all steps, output 1 the last state. Steps come first there, as every runtime of ONNX has it:
+ * (steps, batch, features) in, (steps, directions, batch, units) or (directions, batch, units) out.
+ */
 static ax_status add_node(ax_builder *b, const recurrent *r, const int *weight, bool bias)
 {
     bool back = ax_layer_boolean(r->layer, "go_backwards");
     const char *curve[6], *name = ax_build_name(b, "recurrent"), *out_name[2] = {NULL, NULL};
-    int in[4] = {b->value, weight[0], weight[1], weight[2]}, out[2];
-    ax_attr attr[5] = {
-        ax_attr_i("hidden_size", r->units), ax_attr_i("layout", 1),
+    int in[4] = {-1, weight[0], weight[1], weight[2]}, out[2];
+    ax_attr attr[4] = {
+        ax_attr_i("hidden_size", r->units),
         ax_attr_s("direction", r->directions == 2 ? "bidirectional" : back ? "reverse" : "forward"),
         ax_attr_ss("activations", list_curves(r, curve), curve), ax_attr_i("linear_before_reset", 1)};
-    int n_attr = is_kind(r->layer, "GRU") && ax_layer_boolean(r->layer, "reset_after") ? 5 : 4;
+    int n_attr = is_kind(r->layer, "GRU") && ax_layer_boolean(r->layer, "reset_after") ? 4 : 3;
     const char *op = is_kind(r->layer, "SimpleRNN") ? "RNN" : r->layer->kind->name;
 
     if (name == NULL)
         return ax_nomem(b->err);
+    AX_TRY(transpose(b, "steps_first", 3, (const int64_t[]) {1, 0, 2}));
+    in[0] = b->value;
     out_name[r->sequences ? 0 : 1] = name;
     AX_TRY(ax_graph_add_node_multi(b->graph, op, name, bias ? 4 : 3, in, n_attr, attr, r->sequences ? 1 : 2, out_name,
                                    out, b->err));
     b->value = out[r->sequences ? 0 : 1];
     b->activation = NULL;
-    return AX_OK;
+    return r->sequences ? transpose(b, "rows_first", 4, (const int64_t[]) {2, 0, 1, 3})
+                        : transpose(b, "rows_first", 3, (const int64_t[]) {1, 0, 2});
 }
 
 static ax_status reshape(ax_builder *b, int rank, const int64_t *dim)
