@@ -185,7 +185,7 @@ static void test_refused(void)
             AX_ERR_INVALID, "(6, 6, 2)", "Flatten");
     refused(&(wanted){"[{\"Dense\": {\"units\": 2}}]", "{\"loss\": \"mse\"}", 1, {4}, 2}, AX_ERR_INVALID, "mse", "crossentropy");
     refused(&(wanted){"[{\"Dense\": {\"units\": 2}}]", NULL, 1, {4}, 0}, AX_ERR_INVALID, "2 outputs", "to 1");
-    refused(&(wanted){"[{\"LSTM\": {\"units\": 2}}]", NULL, 1, {4}, 2}, AX_ERR_UNKNOWN, "LSTM", "");
+    refused(&(wanted){"[{\"ConvLSTM2D\": {\"filters\": 2}}]", NULL, 1, {4}, 2}, AX_ERR_UNKNOWN, "LSTM", "");
     refused(&(wanted){"[", NULL, 1, {4}, 2}, AX_ERR_INVALID, "", "");
     refused(&(wanted){"[]", NULL, 1, {4}, 2}, AX_ERR_INVALID, "empty", "");
     refused(&(wanted){"{\"class_name\": \"MyModel\", \"config\": {}}", NULL, 1, {4}, 2}, AX_ERR_UNSUPPORTED,
