@@ -24,43 +24,25 @@
  * go. Whatever is unusual (a NULL, a NaN) sends the row through the careful way, from its start, which knows what
  * to say about it.
  *
- * Nothing here runs a user's code: cache.c relies on it.
+ * One value is argument_value.c's, JSON argument_json.c's.
+ *
+ * Nothing here or there runs a user's code: cache.c relies on it.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
-#include "argument.h"
+#include "argument_private.h"
 #include "compat.h"
-
-typedef enum SourceKind {
-    SOURCE_VALUE,   /* number, array, bytea, text or time: what the reader says */
-    SOURCE_ROW,     /* composite */
-    SOURCE_JSON,    /* json, as text */
-    SOURCE_JSONB,
-    SOURCE_LITERAL, /* unknown: a C string */
-    SOURCE_TEXTS,   /* an array of text */
-    SOURCE_OTHER
-} SourceKind;
-
-typedef struct Source {
-    SourceKind kind;
-    Oid type;
-    AiaasReader reader;
-} Source;
 
 /* How the columns of a row type lie for a version. */
 typedef struct RowMap {
@@ -88,14 +70,6 @@ struct AiaasArguments {
     float *buffer;
     int64 room;
 };
-
-/* A row being filled. */
-typedef struct Row {
-    const AiaasModel *model;
-    float *buffer;
-    const void *row;
-    bool null; /* a NULL was met */
-} Row;
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
@@ -147,361 +121,6 @@ AiaasArguments *aiaas_arguments_plan(FunctionCallInfo fcinfo, int first)
     return a;
 }
 
-/* ---- errors ---------------------------------------------------------------------------------- */
-
-static void refuse_type(const AiaasModel *m, const AiaasFeature *f, Oid type)
-{
-    if (!OidIsValid(type) || type == UNKNOWNOID)
-        type = TEXTOID;
-    ereport(ERROR,
-            (errcode(ERRCODE_DATATYPE_MISMATCH),
-             errmsg("feature \"%s\" of model \"%s\" is %s, not %s", f->name, m->ref.name, f->type,
-                    format_type_be(type)),
-             errhint("The features are %s. A cast such as ::%s may help.",
-                     aiaas_features_describe(m->features), f->type)));
-}
-
-static void refuse_count(const AiaasModel *m, int64 count, const char *what)
-{
-    int64 wanted = m->features->count;
-    const char *unit = "features";
-
-    if (strcmp(what, "arguments") != 0 || wanted == 1) {
-        wanted = m->features->width;
-        unit = "numbers";
-    }
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("model \"%s\" takes " INT64_FORMAT " %s, not " INT64_FORMAT " %s",
-                           m->ref.name, wanted, unit, count, what),
-                    errdetail("The features are %s.", aiaas_features_describe(m->features))));
-}
-
-static void refuse_nonfinite(const AiaasModel *m, const char *feature)
-{
-    ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                    errmsg("feature \"%s\" of model \"%s\" is NaN, infinite or out of range for "
-                           "type real",
-                           feature, m->ref.name)));
-}
-
-static void refuse_missing(const AiaasModel *m, const char *what, const char *feature)
-{
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                    errmsg("the %s has no \"%s\", which model \"%s\" needs", what, feature,
-                           m->ref.name),
-                    errdetail("The features are %s.", aiaas_features_describe(m->features))));
-}
-
-/* The name of the feature that a place in the row belongs to. */
-static const char *feature_at(const AiaasModel *m, int64 place)
-{
-    int i = m->features->count - 1;
-
-    while (i > 0 && m->features->column[i].offset > place)
-        i--;
-    return m->features->column[i].name;
-}
-
-/* ---- one value to one column ----------------------------------------------------------------- */
-
-/* A value for `width` places from `offset` on; width 1 takes numbers too. False when the type is wrong. */
-static bool put_numbers(Row *r, const AiaasReader *reader, Datum value, int64 offset, int64 width,
-                        bool whole)
-{
-    float *place = r->buffer + offset;
-    const float *from = place;
-    AiaasRead got;
-
-    if (reader->kind != AIAAS_ARRAY && (reader->kind != AIAAS_NUMBER || width != 1))
-        return false;
-    if (reader->kind == AIAAS_NUMBER)
-        got = aiaas_read_number(reader, value, place);
-    else
-        got = aiaas_read_array(reader, value, width, place, &from);
-    if (got == AIAAS_READ_WIDTH)
-        refuse_count(r->model, aiaas_read_width(reader, value), "elements");
-    if (r->model->prepares && got == AIAAS_READ_NULL)
-        aiaas_read_gaps(reader, value, width, place);
-    else if (got == AIAAS_READ_NULL)
-        r->null = true;
-    else if (got == AIAAS_READ_NONFINITE && !r->model->prepares)
-        refuse_nonfinite(r->model, feature_at(r->model, offset));
-    if (r->null)
-        return true;
-    if (whole)
-        r->row = from;
-    else if (from != place)
-        memcpy(place, from, sizeof(float) * width);
-    return true;
-}
-
-static void put_bytes(Row *r, Datum value)
-{
-    const AiaasFeature *f = &r->model->features->column[0];
-    const uint8 *bytes;
-
-    if (aiaas_read_bytes(value, f->width, &bytes) == AIAAS_READ_WIDTH)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("feature \"%s\" of model \"%s\" is " INT64_FORMAT
-                               " bytes long, not " INT64_FORMAT,
-                               f->name, r->model->ref.name, f->width,
-                               (int64) toast_raw_datum_size(value) - VARHDRSZ)));
-    r->row = bytes;
-}
-
-/* A missing value: the place of the column says so, or else the whole answer is NULL. */
-static void put_null(Row *r, const AiaasFeature *f)
-{
-    if (r->model->prepares)
-        aiaas_feature_missing(f, r->buffer);
-    else
-        r->null = true;
-}
-
-/* A category, in the database's encoding. */
-static void put_category(Row *r, int i, const char *text, Size len)
-{
-    const char *utf8 = text;
-
-    if (GetDatabaseEncoding() != PG_UTF8) {
-        utf8 = pg_server_to_any(text, (int) len, PG_UTF8);
-        len = utf8 == text ? len : strlen(utf8);
-    }
-    r->buffer[r->model->features->column[i].offset] = ax_model_text(r->model->network, i, utf8, len);
-}
-
-static void put_time(Row *r, const AiaasFeature *f, Oid type, Datum value)
-{
-    int64 micros;
-
-    if (aiaas_moment_read(type, value, &micros))
-        aiaas_moment_write(f->moment, micros, f->origin, r->buffer + f->offset);
-    else
-        aiaas_feature_missing(f, r->buffer);
-}
-
-static void put_literal_number(Row *r, const AiaasFeature *f, const char *text)
-{
-    AiaasReader reader;
-    Datum value;
-
-    if (f->kind == AIAAS_ARRAY) {
-        value = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(text), ObjectIdGetDatum(FLOAT4OID),
-                                 Int32GetDatum(-1));
-        aiaas_reader_init(&reader, FLOAT4ARRAYOID);
-    } else if (strcmp(f->type, "boolean") == 0) {
-        value = DirectFunctionCall1(boolin, CStringGetDatum(text));
-        aiaas_reader_init(&reader, BOOLOID);
-    } else if (strcmp(f->type, "interval") == 0) {
-        value = DirectFunctionCall3(interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-                                    Int32GetDatum(-1));
-        aiaas_reader_init_column(&reader, INTERVALOID);
-    } else {
-        value = DirectFunctionCall1(float8in, CStringGetDatum(text));
-        aiaas_reader_init(&reader, FLOAT8OID);
-    }
-    put_numbers(r, &reader, value, f->offset, f->width, false);
-}
-
-/* The text of a literal for column i, read as the column's kind asks for. */
-static void put_literal(Row *r, int i, const char *text)
-{
-    const AiaasFeature *f = &r->model->features->column[i];
-
-    switch (f->kind) {
-    case AIAAS_BYTES:
-        put_bytes(r, DirectFunctionCall1(byteain, CStringGetDatum(text)));
-        break;
-    case AIAAS_TEXT:
-        put_category(r, i, text, strlen(text));
-        break;
-    case AIAAS_TIME:
-        put_time(r, f, f->moment, aiaas_moment_parse(f->moment, text));
-        break;
-    case AIAAS_OTHER:
-        break;
-    default:
-        put_literal_number(r, f, text);
-    }
-}
-
-/* A value of column i, whose kind is not that of numbers. False when its type is wrong. */
-static bool put_other(Row *r, int i, const Source *s, Datum value)
-{
-    const AiaasFeature *f = &r->model->features->column[i];
-    char room[AIAAS_SPELL_ROOM];
-    const char *text;
-    Size len;
-
-    if (s->kind != SOURCE_VALUE)
-        return false;
-    if (f->kind == AIAAS_TEXT && s->reader.spell != NULL) {
-        text = s->reader.spell(value, room, &len);
-        put_category(r, i, text, len);
-        return true;
-    }
-    if (f->kind == AIAAS_TIME && s->reader.kind == AIAAS_TIME && aiaas_moment_fits(s->reader.type, f->moment)) {
-        put_time(r, f, s->reader.type, value);
-        return true;
-    }
-    if (f->kind == AIAAS_BYTES && s->reader.kind == AIAAS_BYTES) {
-        put_bytes(r, value);
-        return true;
-    }
-    return false;
-}
-
-static void put_column(Row *r, int i, const Source *s, Datum value)
-{
-    const AiaasFeatures *all = r->model->features;
-    const AiaasFeature *f = &all->column[i];
-    bool numbers = f->kind == AIAAS_NUMBER || f->kind == AIAAS_ARRAY;
-
-    if (f->left_out)
-        aiaas_feature_missing(f, r->buffer);
-    else if (s->kind == SOURCE_LITERAL)
-        put_literal(r, i, DatumGetCString(value));
-    else if (numbers ? s->kind != SOURCE_VALUE ||
-                           !put_numbers(r, &s->reader, value, f->offset, f->width, all->count == 1)
-                     : !put_other(r, i, s, value))
-        refuse_type(r->model, f, s->type);
-}
-
-/* ---- JSON ------------------------------------------------------------------------------------ */
-
-/* A number or boolean; anything else but null is refused. */
-static void put_json_scalar(Row *r, const JsonbValue *v, int64 place)
-{
-    double number = 0;
-
-    if (v->type == jbvNull && r->model->prepares)
-        number = NAN;
-    else if (v->type == jbvNull)
-        r->null = true;
-    else if (v->type == jbvBool)
-        number = v->val.boolean;
-    else if (v->type == jbvNumeric)
-        number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
-                                                    NumericGetDatum(v->val.numeric)));
-    else
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                        errmsg("feature \"%s\" of model \"%s\" is no number in the JSON",
-                               feature_at(r->model, place), r->model->ref.name)));
-    r->buffer[place] = (float) number;
-    if (!isfinite(r->buffer[place]) && !r->model->prepares)
-        refuse_nonfinite(r->model, feature_at(r->model, place));
-}
-
-/* All numbers of a JSON array, however nested, to `width` places from `offset` on. */
-static void put_json_array(Row *r, JsonbContainer *array, int64 offset, int64 width)
-{
-    JsonbIterator *it = JsonbIteratorInit(array);
-    JsonbIteratorToken token;
-    JsonbValue v;
-    int64 n = 0;
-
-    while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE) {
-        if (token == WJB_BEGIN_OBJECT)
-            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                            errmsg("the JSON array for model \"%s\" holds an object",
-                                   r->model->ref.name)));
-        if (token != WJB_ELEM)
-            continue;
-        if (n < width)
-            put_json_scalar(r, &v, offset + n);
-        n++;
-    }
-    if (n != width)
-        refuse_count(r->model, n, "elements");
-}
-
-/* A scalar for a category, as its text. */
-static void put_json_text_of(Row *r, int i, const JsonbValue *v)
-{
-    char room[AIAAS_SPELL_ROOM];
-    const char *text = room;
-    Size len = 0;
-
-    if (v->type == jbvString) {
-        text = v->val.string.val;
-        len = v->val.string.len;
-    } else if (v->type == jbvBool) {
-        text = aiaas_category_spell(BOOLOID)(BoolGetDatum(v->val.boolean), room, &len);
-    } else if (v->type == jbvNumeric) {
-        text = aiaas_category_spell(NUMERICOID)(NumericGetDatum(v->val.numeric), room, &len);
-    } else {
-        refuse_type(r->model, &r->model->features->column[i], JSONBOID);
-    }
-    put_category(r, i, text, len);
-}
-
-static void put_json_column(Row *r, int i, const JsonbValue *v)
-{
-    const AiaasFeature *f = &r->model->features->column[i];
-    bool numbers = f->kind == AIAAS_NUMBER || f->kind == AIAAS_ARRAY;
-
-    if (f->left_out)
-        aiaas_feature_missing(f, r->buffer);
-    else if (v->type == jbvNull)
-        put_null(r, f);
-    else if (f->kind == AIAAS_TEXT)
-        put_json_text_of(r, i, v);
-    else if (v->type == jbvString &&
-             (f->kind == AIAAS_BYTES || f->kind == AIAAS_TIME || strcmp(f->type, "interval") == 0))
-        put_literal(r, i, pnstrdup(v->val.string.val, v->val.string.len));
-    else if (!numbers || (v->type != jbvBinary && f->width != 1))
-        refuse_type(r->model, f, JSONBOID);
-    else if (v->type == jbvBinary)
-        put_json_array(r, v->val.binary.data, f->offset, f->width);
-    else
-        put_json_scalar(r, v, f->offset);
-}
-
-static void put_json_object(Row *r, JsonbContainer *object)
-{
-    const AiaasFeatures *f = r->model->features;
-
-    for (int i = 0; i < f->count; i++) {
-        const char *name = f->column[i].name;
-        JsonbValue *v = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
-
-        if (v != NULL)
-            put_json_column(r, i, v);
-        else if (f->column[i].left_out)
-            aiaas_feature_missing(&f->column[i], r->buffer);
-        else
-            refuse_missing(r->model, "JSON object", name);
-    }
-}
-
-/* An array with one element a column. */
-static void put_json_list(Row *r, JsonbContainer *array)
-{
-    int n = (int) JsonContainerSize(array);
-
-    if (n != r->model->features->count)
-        refuse_count(r->model, n, "elements");
-    for (int i = 0; i < n; i++)
-        put_json_column(r, i, getIthJsonbValueFromContainer(array, i));
-}
-
-static void put_jsonb(Row *r, Jsonb *json)
-{
-    if (JsonContainerIsObject(&json->root))
-        put_json_object(r, &json->root);
-    else if (r->model->features->bytes)
-        refuse_type(r->model, &r->model->features->column[0], JSONBOID);
-    else if (!r->model->features->plain && !JsonContainerIsScalar(&json->root))
-        put_json_list(r, &json->root);
-    else
-        put_json_array(r, &json->root, 0, r->model->features->width);
-}
-
-static void put_json_text(Row *r, const char *text)
-{
-    put_jsonb(r, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))));
-}
-
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static int find_attribute(TupleDesc desc, const char *name)
@@ -536,7 +155,7 @@ static void fill_map(RowMap *map, const AiaasModel *m)
     for (int i = 0; i < f->count; i++) {
         map->attnum[i] = f->column[i].left_out ? -1 : find_attribute(map->desc, f->column[i].name);
         if (map->attnum[i] < 0 && !f->column[i].left_out)
-            refuse_missing(m, "row", f->column[i].name);
+            aiaas_refuse_missing(m, "row", f->column[i].name);
         map->numbers &= map->attnum[i] >= 0;
         if (map->attnum[i] < 0)
             continue;
@@ -606,9 +225,9 @@ static void put_row(Row *r, AiaasArguments *a, Datum value)
         int at = map->attnum[i];
 
         if (at < 0 || map->isnull[at])
-            put_null(r, &r->model->features->column[i]);
+            aiaas_put_null(r, &r->model->features->column[i]);
         else
-            put_column(r, i, &map->source[i], map->values[at]);
+            aiaas_put_column(r, i, &map->source[i], map->values[at]);
     }
 }
 
@@ -621,7 +240,7 @@ static bool put_whole(Row *r, const Source *s, Datum value)
 
     if (s->kind != SOURCE_VALUE || s->reader.kind != AIAAS_ARRAY || !f->plain)
         return false;
-    return put_numbers(r, &s->reader, value, 0, f->width, true);
+    return aiaas_put_numbers(r, &s->reader, value, 0, f->width, true);
 }
 
 /* An array of text: one literal a column. */
@@ -635,14 +254,14 @@ static bool put_texts(Row *r, Datum value)
         return false;
     deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &element, &isnull, &n);
     if (n != r->model->features->count)
-        refuse_count(r->model, n, "elements");
+        aiaas_refuse_count(r->model, n, "elements");
     for (int i = 0; i < n; i++) {
         const AiaasFeature *f = &r->model->features->column[i];
 
         if (isnull[i] || f->left_out)
-            put_null(r, f);
+            aiaas_put_null(r, f);
         else
-            put_literal(r, i, TextDatumGetCString(element[i]));
+            aiaas_put_literal(r, i, TextDatumGetCString(element[i]));
     }
     return true;
 }
@@ -655,13 +274,13 @@ static bool put_whole_literal(Row *r, const char *text)
     bool brace = *p == '{';
 
     if (*p == '[' || (brace && strchr("\"}", p[1 + strspn(p + 1, " \t\r\n")]) != NULL)) {
-        put_json_text(r, text);
+        aiaas_put_json_text(r, text);
         return true;
     }
     if (!brace || !r->model->features->plain)
         return false;
     whole.width = r->model->features->width;
-    put_literal_number(r, &whole, text);
+    aiaas_put_literal_number(r, &whole, text);
     return true;
 }
 
@@ -673,10 +292,10 @@ static bool put_single(Row *r, AiaasArguments *a, const Source *s, Datum value)
         put_row(r, a, value);
         return true;
     case SOURCE_JSONB:
-        put_jsonb(r, DatumGetJsonbP(value));
+        aiaas_put_jsonb(r, DatumGetJsonbP(value));
         return true;
     case SOURCE_JSON:
-        put_json_text(r, TextDatumGetCString(value));
+        aiaas_put_json_text(r, TextDatumGetCString(value));
         return true;
     case SOURCE_LITERAL:
         return put_whole_literal(r, DatumGetCString(value));
@@ -730,13 +349,13 @@ static void put_elements(Row *r, AiaasArguments *a, FunctionCallInfo fcinfo)
         AiaasFeature one = {.name = f->name, .type = f->type, .kind = AIAAS_NUMBER, .width = 1, .offset = i};
 
         if (PG_ARGISNULL(a->first + i))
-            put_null(r, &one);
+            aiaas_put_null(r, &one);
         else if (s->kind == SOURCE_LITERAL)
-            put_literal_number(r, &one, DatumGetCString(value));
+            aiaas_put_literal_number(r, &one, DatumGetCString(value));
         else if (s->kind != SOURCE_VALUE || s->reader.kind != AIAAS_NUMBER)
-            refuse_type(r->model, f, s->type);
+            aiaas_refuse_type(r->model, f, s->type);
         else
-            put_numbers(r, &s->reader, value, i, 1, false);
+            aiaas_put_numbers(r, &s->reader, value, i, 1, false);
     }
 }
 
@@ -751,16 +370,16 @@ static void put_arguments(Row *r, AiaasArguments *a, FunctionCallInfo fcinfo)
         return;
     }
     if (a->count != f->count && !used_alone)
-        refuse_count(r->model, a->count, "arguments");
+        aiaas_refuse_count(r->model, a->count, "arguments");
     for (int i = 0; i < f->count && !r->null; i++) {
         if (used_alone && f->column[i].left_out) {
-            put_null(r, &f->column[i]);
+            aiaas_put_null(r, &f->column[i]);
             continue;
         }
         if (PG_ARGISNULL(a->first + at))
-            put_null(r, &f->column[i]);
+            aiaas_put_null(r, &f->column[i]);
         else
-            put_column(r, i, &a->source[at], PG_GETARG_DATUM(a->first + at));
+            aiaas_put_column(r, i, &a->source[at], PG_GETARG_DATUM(a->first + at));
         at++;
     }
 }
@@ -800,7 +419,7 @@ const void *aiaas_arguments_read(AiaasArguments *a, FunctionCallInfo fcinfo, con
     if (a->variadic) {
         if (!put_whole(&r, &a->source[0], value) &&
             !(a->source[0].kind == SOURCE_TEXTS && put_texts(&r, value)))
-            refuse_type(model, &model->features->column[0], a->source[0].type);
+            aiaas_refuse_type(model, &model->features->column[0], a->source[0].type);
     } else if (a->count > 1 || PG_ARGISNULL(a->first) || !put_single(&r, a, &a->source[0], value)) {
         put_arguments(&r, a, fcinfo);
     }

@@ -2,7 +2,7 @@
  * feed.h: the user's query becomes rows of numbers.
  *
  * A feed runs one SELECT as the current user and hands every row to a sink, as it comes out of the
- * executor: no second copy of the result exists anywhere. See feed.c for the rules on columns.
+ * executor: no second copy of the result exists anywhere. See feed_columns.c for the rules on columns.
  */
 #ifndef AIAAS_FEED_H
 #define AIAAS_FEED_H
