@@ -19,7 +19,7 @@ import pandas as pd
 
 def n_splits(rows):
     """So few rows that a split of them says little are split more often."""
-    return 20 if rows < 1000 else 5
+    return 20 if rows < 12000 else 5
 
 
 # name: file, target, kind, header, separator, what stands for a missing value, columns to leave out

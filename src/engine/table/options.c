@@ -168,7 +168,7 @@ static const option_row rows[] = {
       "Columns in which gradient_boosting may only rise or fall: {\"age\": 1, \"distance\": -1}."},
      OBJECT, 0, ANY, NULL},
     {{"base_score", "number", "",
-      "What gradient_boosting starts from; by default 0.5 for reg:squarederror, else it follows from the target."},
+      "What gradient_boosting starts from; by default 0.5, for absolute errors, quantiles and counts by the target."},
      NUMBER, 0, ANY, NULL},
     {{"objective", "text", "",
       "What gradient_boosting minimizes: reg:squarederror, reg:absoluteerror, reg:quantileerror, count:poisson, "
