@@ -137,6 +137,8 @@ ax_status ax_setup_fail(ax_setup *s, const char *fmt, ...) AX_PRINTF(2, 3);
 ax_status ax_setup_unsupported(ax_setup *s, const char *fmt, ...) AX_PRINTF(2, 3);
 /* Input i is there, and is AX_FLOAT of rank min..max. */
 ax_status ax_setup_float(ax_setup *s, int i, int min_rank, int max_rank);
+/* out[0] = in[0] and in[1] broadcast to one shape, of the type. AX_ERR_INVALID when they do not fit. */
+ax_status ax_setup_broadcast(ax_setup *s, ax_dtype type);
 /* out[0] = type and shape of in[i]. */
 void ax_setup_same(ax_setup *s, int i);
 /* Zeroed prep memory; NULL when there is none (then return ax_nomem(s->err)). */

@@ -31,7 +31,6 @@ static ax_status binary_setup(ax_setup *s, binary_kind kind)
 {
     const ax_tensor *a = &s->in[0], *b = &s->in[1];
     binary_prep *p;
-    char text[2][128];
 
     if (a->shape.rank < 0 || b->shape.rank < 0)
         return ax_setup_fail(s, "input %d is missing", a->shape.rank < 0 ? 0 : 1);
@@ -40,13 +39,7 @@ static ax_status binary_setup(ax_setup *s, binary_kind kind)
                              ax_dtype_name(b->type));
     if (a->type != AX_FLOAT && a->type != AX_INT32 && a->type != AX_INT64)
         return ax_setup_unsupported(s, "type %s is not supported", ax_dtype_name(a->type));
-    if (!ax_shape_broadcast(&a->shape, &b->shape, &s->out[0].shape))
-        return ax_setup_fail(s, "shapes %s and %s do not fit together",
-                             ax_shape_text(&a->shape, text[0], sizeof text[0]),
-                             ax_shape_text(&b->shape, text[1], sizeof text[1]));
-    if (!ax_shape_sane(&s->out[0].shape))
-        return ax_setup_fail(s, "the output is too large");
-    s->out[0].type = a->type;
+    AX_TRY(ax_setup_broadcast(s, a->type));
     p = ax_setup_prep(s, sizeof *p);
     if (!p)
         return ax_nomem(s->err);

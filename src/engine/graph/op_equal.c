@@ -11,20 +11,13 @@
 static ax_status equal_setup(ax_setup *s)
 {
     ax_walk *w;
-    char text[2][128];
 
     AX_TRY(ax_setup_any(s, 0));
     AX_TRY(ax_setup_any(s, 1));
     if (s->in[0].type != s->in[1].type)
         return ax_setup_fail(s, "the inputs are %s and %s, not of one type", ax_dtype_name(s->in[0].type),
                              ax_dtype_name(s->in[1].type));
-    if (!ax_shape_broadcast(&s->in[0].shape, &s->in[1].shape, &s->out[0].shape))
-        return ax_setup_fail(s, "shapes %s and %s do not fit together",
-                             ax_shape_text(&s->in[0].shape, text[0], sizeof text[0]),
-                             ax_shape_text(&s->in[1].shape, text[1], sizeof text[1]));
-    if (!ax_shape_sane(&s->out[0].shape))
-        return ax_setup_fail(s, "the output is too large");
-    s->out[0].type = AX_BOOL;
+    AX_TRY(ax_setup_broadcast(s, AX_BOOL));
     w = ax_setup_prep(s, sizeof *w);
     if (!w)
         return ax_nomem(s->err);

@@ -14,17 +14,10 @@
 static ax_status pow_setup(ax_setup *s)
 {
     ax_walk *w;
-    char text[2][128];
 
     for (int k = 0; k < 2; k++)
         AX_TRY(ax_setup_float(s, k, 0, AX_MAX_RANK));
-    if (!ax_shape_broadcast(&s->in[0].shape, &s->in[1].shape, &s->out[0].shape))
-        return ax_setup_fail(s, "shapes %s and %s do not fit together",
-                             ax_shape_text(&s->in[0].shape, text[0], sizeof text[0]),
-                             ax_shape_text(&s->in[1].shape, text[1], sizeof text[1]));
-    if (!ax_shape_sane(&s->out[0].shape))
-        return ax_setup_fail(s, "the output is too large");
-    s->out[0].type = AX_FLOAT;
+    AX_TRY(ax_setup_broadcast(s, AX_FLOAT));
     w = ax_setup_prep(s, sizeof *w);
     if (!w)
         return ax_nomem(s->err);

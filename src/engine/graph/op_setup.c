@@ -82,3 +82,17 @@ int32_t *ax_multiples(ax_arena *a, int64_t n, int64_t of)
         t[i] = (int32_t) (i * of);
     return t;
 }
+
+ax_status ax_setup_broadcast(ax_setup *s, ax_dtype type)
+{
+    const ax_shape *a = &s->in[0].shape, *b = &s->in[1].shape;
+    char text[2][128];
+
+    if (!ax_shape_broadcast(a, b, &s->out[0].shape))
+        return ax_setup_fail(s, "shapes %s and %s do not fit together", ax_shape_text(a, text[0], sizeof(text[0])),
+                             ax_shape_text(b, text[1], sizeof(text[1])));
+    if (!ax_shape_sane(&s->out[0].shape))
+        return ax_setup_fail(s, "the output is too large");
+    s->out[0].type = type;
+    return AX_OK;
+}

@@ -199,21 +199,11 @@ static ax_loss_kind loss_kind(ax_boost_loss loss)
 static ax_status model_boost(ax_fit *f, ax_error *err)
 {
     ax_fit_trees *t = f->work;
-    const ax_forest *forest = ax_booster_forest(t->booster, err);
     ax_fit_summary s = {.type = "TreeEnsemble", .loss = loss_kind(t->boost.loss)};
     int margin, out;
-    ax_fit_counts c;
 
-    if (forest == NULL)
-        return err->status;
-    AX_TRY(ax_graph_add_forest(f->model->graph, "trees", f->model->input, forest, &margin, err));
+    AX_TRY(ax_fit_trees_add(f, t, ax_booster_forest(t->booster, err), &s, &margin, err));
     AX_TRY(link_node(f, t->boost.loss, margin, &out, err));
-    AX_TRY(ax_fit_trees_counts(f, t, &c, err));
-    ax_booster_importance(t->booster, c.gain, c.splits);
-    AX_TRY(ax_fit_tell_importance(f, c.gain, c.splits, err));
-    s.parameters = forest->n_nodes;
-    s.outputs = forest->n_outputs;
-    ax_fit_trees_keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 

@@ -75,7 +75,7 @@ ax_status ax_fit_trees_bin(ax_fit *f, ax_fit_trees *t, bool *done, ax_error *err
 }
 
 /* Compressed rows were forgotten; the bins stand for them. */
-void ax_fit_trees_keep_bins(ax_fit *f, ax_fit_trees *t)
+static void keep_bins(ax_fit *f, ax_fit_trees *t)
 {
     if (!ax_dataset_compressed(f->rows.data))
         return;
@@ -83,9 +83,29 @@ void ax_fit_trees_keep_bins(ax_fit *f, ax_fit_trees *t)
     t->bins = NULL;
 }
 
-ax_status ax_fit_trees_counts(ax_fit *f, const ax_fit_trees *t, ax_fit_counts *c, ax_error *err)
+static ax_status tell_importance(ax_fit *f, const ax_fit_trees *t, ax_error *err)
 {
-    c->gain = ax_arena_array(&f->arena, (size_t) t->columns, sizeof(double));
-    c->splits = ax_arena_array(&f->arena, (size_t) t->columns, sizeof(double));
-    return c->gain != NULL && c->splits != NULL ? AX_OK : ax_nomem(err);
+    double *gain = ax_arena_array(&f->arena, (size_t) t->columns, sizeof(*gain));
+    double *splits = ax_arena_array(&f->arena, (size_t) t->columns, sizeof(*splits));
+
+    if (gain == NULL || splits == NULL)
+        return ax_nomem(err);
+    if (t->booster != NULL)
+        ax_booster_importance(t->booster, gain, splits);
+    else
+        ax_wood_importance(t->wood, gain, splits);
+    return ax_fit_tell_importance(f, gain, splits, err);
+}
+
+ax_status ax_fit_trees_add(ax_fit *f, ax_fit_trees *t, const ax_forest *forest, ax_fit_summary *s, int *out,
+                           ax_error *err)
+{
+    if (forest == NULL)
+        return err->status;
+    AX_TRY(ax_graph_add_forest(f->model->graph, "trees", f->model->input, forest, out, err));
+    AX_TRY(tell_importance(f, t, err));
+    s->parameters = forest->n_nodes;
+    s->outputs = forest->n_outputs;
+    keep_bins(f, t);
+    return AX_OK;
 }

@@ -25,14 +25,11 @@ ax_status ax_fit_trees_open(ax_fit *f, ax_error *err);
 void ax_fit_trees_close(ax_fit *f);
 /* A slice of the rows becomes bins; *done: t->bins is there. Compressed rows are forgotten. */
 ax_status ax_fit_trees_bin(ax_fit *f, ax_fit_trees *t, bool *done, ax_error *err);
-/* Hands the bins over to the fit, where they stand for rows that were forgotten. */
-void ax_fit_trees_keep_bins(ax_fit *f, ax_fit_trees *t);
-
-/* Gain and number of splits by column: arrays of the fit's. */
-typedef struct ax_fit_counts {
-    double *gain, *splits;
-} ax_fit_counts;
-
-ax_status ax_fit_trees_counts(ax_fit *f, const ax_fit_trees *t, ax_fit_counts *c, ax_error *err);
+/*
+ * The trees become a node behind the model's input: *out, (batch, outputs). Tells what columns are worth, and fills the
+ * summary's numbers. forest NULL: the error that *err has. The bins are then the fit's, if they stand for rows.
+ */
+ax_status ax_fit_trees_add(ax_fit *f, ax_fit_trees *t, const ax_forest *forest, ax_fit_summary *s, int *out,
+                           ax_error *err);
 
 #endif /* AX_FIT_TREES_H */

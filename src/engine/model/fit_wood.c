@@ -138,32 +138,16 @@ static ax_status work_wood(ax_fit *f, bool *done, bool *round, ax_error *err)
     return ax_wood_grow(t->wood, done, err);
 }
 
-static ax_status tell_wood(ax_fit *f, ax_fit_trees *t, ax_error *err)
-{
-    ax_fit_counts c;
-
-    AX_TRY(ax_fit_trees_counts(f, t, &c, err));
-    ax_wood_importance(t->wood, c.gain, c.splits);
-    return ax_fit_tell_importance(f, c.gain, c.splits, err);
-}
-
 static ax_status model_wood(ax_fit *f, ax_error *err)
 {
     ax_fit_trees *t = f->work;
-    const ax_forest *forest = ax_wood_forest(t->wood, err);
     bool classes = f->spec->task == AX_TASK_CLASSIFICATION;
     ax_fit_summary s = {.type = "TreeEnsemble", .loss = classes ? AX_LOSS_SPARSE_CCE : AX_LOSS_MSE};
     int out;
 
-    if (forest == NULL)
-        return err->status;
-    AX_TRY(ax_graph_add_forest(f->model->graph, "trees", f->model->input, forest, &out, err));
-    AX_TRY(tell_wood(f, t, err));
+    AX_TRY(ax_fit_trees_add(f, t, ax_wood_forest(t->wood, err), &s, &out, err));
     f->has_oob = t->grow.oob;
     f->oob = f->has_oob ? ax_wood_oob_score(t->wood) : 0;
-    s.parameters = forest->n_nodes;
-    s.outputs = forest->n_outputs;
-    ax_fit_trees_keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 
@@ -172,21 +156,15 @@ static ax_status model_isolation(ax_fit *f, ax_error *err)
 {
     static const int64_t one[] = {1};
     ax_fit_trees *t = f->work;
-    const ax_forest *forest = ax_wood_forest(t->wood, err);
     double c = ax_isolation_path((double) t->grow.max_samples);
     float factor = c > 0 ? (float) (-M_LN2 / c) : 0;
-    ax_fit_summary s = {.type = "TreeEnsemble", .outputs = 1, .loss = AX_LOSS_MSE};
+    ax_fit_summary s = {.type = "TreeEnsemble", .loss = AX_LOSS_MSE};
     int path, scale, power, out;
 
-    if (forest == NULL)
-        return err->status;
-    AX_TRY(ax_graph_add_forest(f->model->graph, "trees", f->model->input, forest, &path, err));
+    AX_TRY(ax_fit_trees_add(f, t, ax_wood_forest(t->wood, err), &s, &path, err));
     AX_TRY(ax_fit_constant(f, "path_scale", 1, one, &factor, &scale, err));
     AX_TRY(ax_fit_node(f, "Mul", "power", path, scale, -1, &power, err));
     AX_TRY(ax_fit_node(f, "Exp", "score", power, -1, -1, &out, err));
-    AX_TRY(tell_wood(f, t, err));
-    s.parameters = forest->n_nodes;
-    ax_fit_trees_keep_bins(f, t);
     return ax_fit_model_end(f, out, &s, err);
 }
 
