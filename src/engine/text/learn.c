@@ -5,7 +5,6 @@
  */
 #include "text/learn.h"
 
-#include <stdlib.h>
 
 #define WORD_BYTES 1000 /* longer words are not learned */
 
@@ -21,17 +20,39 @@ bool ax_tokenizer_kind_of(const char *name, ax_tokenizer_kind *kind)
     return false;
 }
 
-static int by_count(const void *a, const void *b)
+/* More often first; of equals the one that a dictionary has first. */
+static bool comes_before(const ax_counted *x, const ax_counted *y)
 {
-    const ax_counted *x = a, *y = b;
-
-    return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->text, y->text);
+    return x->count != y->count ? x->count > y->count : strcmp(x->text, y->text) < 0;
 }
 
+/* Lets element i of a heap, whose root comes last, sink to its place. */
+static void sink(ax_counted *c, size_t i, size_t n)
+{
+    ax_counted moved = c[i];
+
+    for (size_t k = 2 * i + 1; k < n; i = k, k = 2 * i + 1) {
+        if (k + 1 < n && comes_before(&c[k], &c[k + 1]))
+            k++;
+        if (!comes_before(&moved, &c[k]))
+            break;
+        c[i] = c[k];
+    }
+    c[i] = moved;
+}
+
+/* Heap sort: it takes no memory, where the C library's sort may take its own. */
 void ax_counted_sort(ax_counted *c, size_t n)
 {
-    if (n > 0)
-        qsort(c, n, sizeof(*c), by_count);
+    for (size_t i = n / 2; i > 0; i--)
+        sink(c, i - 1, n);
+    for (size_t end = n; end > 1; end--) {
+        ax_counted last = c[end - 1];
+
+        c[end - 1] = c[0];
+        c[0] = last;
+        sink(c, 0, end - 1);
+    }
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
